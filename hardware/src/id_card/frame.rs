@@ -1,0 +1,238 @@
+//! The frames of a SAM-V module (GA/T 467): pure bytes, no line, no clock.
+//!
+//! ```text
+//! request: AA AA AA 96 69 | LenHi LenLo | CMD PARA [data]     | CHK
+//! reply:   AA AA AA 96 69 | LenHi LenLo | SW1 SW2 SW3 [data]  | CHK
+//! ```
+//!
+//! The length counts everything after itself, the check byte included. The check byte makes the
+//! exclusive or of everything from LenHi on zero. [`FrameReader`] finds frames in a stream of
+//! bytes and finds its way back after garbage.
+
+use bytes::{Buf, BytesMut};
+
+/// What every frame begins with.
+pub const PREAMBLE: [u8; 5] = [0xAA, 0xAA, 0xAA, 0x96, 0x69];
+
+/// The longest body that is believed: the longest seen is a reply with fingerprints, 2314 bytes
+/// from SW1 to CHK.
+const MAX_BODY: usize = 2400;
+
+/// A request with its data, ready for the line.
+#[must_use]
+pub fn request(command: [u8; 2], data: &[u8]) -> Vec<u8> {
+    frame(&[&command, data])
+}
+
+/// A reply with status `sw3`, ready for the line. Used by the far end.
+#[must_use]
+pub fn reply(sw3: u8, data: &[u8]) -> Vec<u8> {
+    frame(&[&[0, 0, sw3], data])
+}
+
+fn frame(parts: &[&[u8]]) -> Vec<u8> {
+    let body: usize = parts.iter().map(|part| part.len()).sum();
+    // No body here is near 64 KiB; a longer one could not be said in the length field.
+    let length = u16::try_from(body + 1).unwrap_or(u16::MAX);
+    let mut frame = Vec::with_capacity(PREAMBLE.len() + 2 + body + 1);
+    frame.extend_from_slice(&PREAMBLE);
+    frame.extend_from_slice(&length.to_be_bytes());
+    for part in parts {
+        frame.extend_from_slice(part);
+    }
+    frame.push(exclusive_or(&frame[PREAMBLE.len()..]));
+    frame
+}
+
+fn exclusive_or(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |sum, byte| sum ^ byte)
+}
+
+/// A frame found in the stream: what stands between the length and the check byte.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Body(pub Vec<u8>);
+
+/// What stood where a frame should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Garbled {
+    /// A length that no frame has.
+    Length(usize),
+    /// A check byte that does not fit.
+    Checksum,
+}
+
+/// Finds frames in a stream. `min_body` is the shortest body that is believed: 4 for replies
+/// (three status bytes and the check byte), 3 for requests.
+pub struct FrameReader {
+    buffer: BytesMut,
+    min_body: usize,
+}
+
+impl FrameReader {
+    /// For the host, which reads replies.
+    #[must_use]
+    pub fn for_replies() -> Self {
+        Self { buffer: BytesMut::new(), min_body: 4 }
+    }
+
+    /// For the module, which reads requests.
+    #[must_use]
+    pub fn for_requests() -> Self {
+        Self { buffer: BytesMut::new(), min_body: 3 }
+    }
+
+    /// Adds what has arrived.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Forgets what has arrived and is no whole frame yet.
+    pub fn clear(&mut self) {
+        self.buffer.clear();
+    }
+
+    /// The next frame, or what stood in its place; `None` until more has arrived.
+    ///
+    /// After something garbled the search goes on one byte behind its preamble's begin, so that a
+    /// good frame inside it is not lost.
+    pub fn next_frame(&mut self) -> Option<Result<Body, Garbled>> {
+        self.hunt();
+        let head = PREAMBLE.len() + 2;
+        let length = match self.buffer.get(PREAMBLE.len()..head) {
+            Some([high, low]) => usize::from(u16::from_be_bytes([*high, *low])),
+            _ => return None,
+        };
+        if length < self.min_body || length > MAX_BODY {
+            self.buffer.advance(1);
+            return Some(Err(Garbled::Length(length)));
+        }
+        let whole = self.buffer.get(PREAMBLE.len()..head + length)?;
+        if exclusive_or(whole) != 0 {
+            self.buffer.advance(1);
+            return Some(Err(Garbled::Checksum));
+        }
+        let body = self.buffer.get(head..head + length - 1).map(<[u8]>::to_vec).unwrap_or_default();
+        self.buffer.advance(head + length);
+        Some(Ok(Body(body)))
+    }
+
+    /// Drops everything before the next preamble, or before what may become one.
+    fn hunt(&mut self) {
+        let start = (0..self.buffer.len())
+            .find(|&at| {
+                let rest = &self.buffer[at..];
+                let known = rest.len().min(PREAMBLE.len());
+                rest[..known] == PREAMBLE[..known]
+            })
+            .unwrap_or(self.buffer.len());
+        self.buffer.advance(start);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
+    }
+
+    /// The example frames of the vendors' documents.
+    #[test]
+    fn requests_and_replies_are_the_documented_bytes() {
+        for (command, expected) in [
+            ([0x10, 0xFF], "AA AA AA 96 69 00 03 10 FF EC"),
+            ([0x11, 0xFF], "AA AA AA 96 69 00 03 11 FF ED"),
+            ([0x12, 0xFF], "AA AA AA 96 69 00 03 12 FF EE"),
+            ([0x20, 0x01], "AA AA AA 96 69 00 03 20 01 22"),
+            ([0x20, 0x02], "AA AA AA 96 69 00 03 20 02 21"),
+            ([0x30, 0x01], "AA AA AA 96 69 00 03 30 01 32"),
+            ([0x30, 0x10], "AA AA AA 96 69 00 03 30 10 23"),
+            ([0x30, 0x03], "AA AA AA 96 69 00 03 30 03 30"),
+        ] {
+            assert_eq!(request(command, &[]), hex(expected));
+        }
+        assert_eq!(request([0x61, 0xFF], &[0x50]), hex("AA AA AA 96 69 00 04 61 FF 50 CA"));
+        assert_eq!(reply(0x90, &[]), hex("AA AA AA 96 69 00 04 00 00 90 94"));
+        assert_eq!(reply(0x9F, &[0; 4]), hex("AA AA AA 96 69 00 08 00 00 9F 00 00 00 00 97"));
+        assert_eq!(reply(0x80, &[]), hex("AA AA AA 96 69 00 04 00 00 80 84"));
+    }
+
+    fn drain(reader: &mut FrameReader) -> Vec<Result<Body, Garbled>> {
+        std::iter::from_fn(|| reader.next_frame()).collect()
+    }
+
+    #[test]
+    fn a_wrong_check_byte_is_told_and_the_next_frame_is_found() {
+        let mut reader = FrameReader::for_replies();
+        let mut bad = reply(0x90, &[]);
+        *bad.last_mut().unwrap() ^= 1;
+        reader.push(&bad);
+        reader.push(&reply(0x9F, &[0; 4]));
+        let found = drain(&mut reader);
+        assert!(matches!(found[0], Err(Garbled::Checksum)));
+        assert!(matches!(&found[1], Ok(Body(body)) if body == &[0, 0, 0x9F, 0, 0, 0, 0]));
+    }
+
+    #[test]
+    fn impossible_lengths_are_told_and_skipped() {
+        for length in [[0, 0], [0, 3], [0x09, 0x61], [0xFF, 0xFF]] {
+            let mut reader = FrameReader::for_replies();
+            reader.push(&PREAMBLE);
+            reader.push(&length);
+            reader.push(&reply(0x80, &[]));
+            let found = drain(&mut reader);
+            assert!(matches!(found[0], Err(Garbled::Length(_))), "{length:?}");
+            assert!(matches!(&found[1], Ok(Body(body)) if body == &[0, 0, 0x80]));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_good_frame_is_found_in_any_chunking_after_garbage_without_a_preamble(
+            garbage in proptest::collection::vec(0u8..0xAA, 0..64),
+            data in proptest::collection::vec(any::<u8>(), 0..64),
+            sw3: u8,
+            cuts in proptest::collection::vec(1usize..9, 1..64),
+        ) {
+            let mut stream = garbage;
+            stream.extend(reply(sw3, &data));
+            let mut reader = FrameReader::for_replies();
+            let mut found = Vec::new();
+            let mut rest = &stream[..];
+            for cut in cuts.iter().cycle() {
+                let (now, later) = rest.split_at((*cut).min(rest.len()));
+                reader.push(now);
+                found.extend(drain(&mut reader));
+                rest = later;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            let mut body = vec![0, 0, sw3];
+            body.extend(&data);
+            prop_assert!(found == vec![Ok(Body(body))]);
+        }
+
+        #[test]
+        fn any_bytes_end_in_frames_or_errors_and_never_grow_without_bound(
+            stream in proptest::collection::vec(
+                prop_oneof![Just(0xAAu8), Just(0x96), Just(0x69), Just(0), any::<u8>()], 0..6000),
+        ) {
+            let mut reader = FrameReader::for_replies();
+            for chunk in stream.chunks(17) {
+                reader.push(chunk);
+                drain(&mut reader);
+                prop_assert!(reader.buffer.len() <= MAX_BODY + PREAMBLE.len() + 2);
+            }
+        }
+    }
+
+    impl std::fmt::Debug for Body {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "{:02X?}", self.0)
+        }
+    }
+}

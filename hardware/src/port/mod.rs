@@ -1,0 +1,93 @@
+//! Ports: the narrow things between us and the outside of a device. They know no meaning.
+//!
+//! A [`SerialPort`] is a place where a serial device may be plugged in; opening it gives a
+//! [`SerialLine`], a stream of bytes at a rate. [`serial`] is the operating system's, [`memory`]
+//! one inside this process whose [`far_end`] is a virtual device; [`pty`] offers a far end to other
+//! programs. A driver cannot tell them apart.
+
+pub mod far_end;
+pub mod memory;
+mod presence;
+pub mod pty;
+pub mod serial;
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::device::Trouble;
+
+/// A place where a serial device may be plugged in.
+pub trait SerialPort: Send {
+    /// Opens the line at `baud`, 8 data bits, no parity, 1 stop bit, no flow control. Does not
+    /// block.
+    ///
+    /// # Errors
+    /// What is wrong with the port, by name, with the way out.
+    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError>;
+
+    /// Ends when it is worth opening the port again after `trouble`.
+    fn worth_opening<'a>(
+        &'a mut self,
+        trouble: &'a Trouble,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+}
+
+/// An open serial line. Reading 0 bytes means that the far end is gone.
+pub trait SerialLine: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Changes the rate of the open line.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    fn set_baud(&mut self, baud: u32) -> io::Result<()>;
+
+    /// Throws away what has arrived and was not read yet.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    fn discard_input(&mut self) -> io::Result<()>;
+}
+
+/// A line of any kind.
+pub type BoxedLine = Box<dyn SerialLine>;
+
+/// Why a port cannot be opened. Each says the port's name and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// There is no such device file: nothing is plugged in.
+    #[error("{port}: not there; plug the device in, or name another port (see `hharome devices`)")]
+    Absent {
+        /// The port's path.
+        port: String,
+    },
+    /// The file is there and we may not open it.
+    #[error("{port}: permission denied; add the daemon's user to the file's group (often dialout)")]
+    Denied {
+        /// The port's path.
+        port: String,
+    },
+    /// Another program holds it.
+    #[error("{port}: held by another program; stop that program (`fuser {port}` names it)")]
+    Held {
+        /// The port's path.
+        port: String,
+    },
+    /// Anything else that the operating system says.
+    #[error("{port}: cannot be opened: {source}")]
+    Other {
+        /// The port's path.
+        port: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl PortError {
+    /// Nothing is plugged in, as opposed to something that does not work.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent { .. })
+    }
+}

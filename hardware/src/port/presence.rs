@@ -1,0 +1,55 @@
+//! Waits for a device file without polling: inotify on the nearest folder that exists.
+//!
+//! Called by [`super::serial`] for a port that is not there. Where inotify cannot be had (no
+//! watches left, a file system that does not tell) the path is looked at every [`RETRY`].
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use inotify::{EventStream, Inotify, WatchMask};
+
+/// How soon a port that exists and does not open, or that inotify cannot watch, is tried again.
+/// `daemon.md`, chapter 4: "looked for again (at most every 2 s)".
+pub(super) const RETRY: Duration = Duration::from_secs(2);
+
+/// How often a path is looked at although inotify watches it: some file systems (network,
+/// overlays) do not tell of every change. Rare enough not to count as a wake-up.
+const DISTRUST: Duration = Duration::from_secs(30);
+
+/// Ends when `path` exists.
+pub(super) async fn appeared(path: &Path) {
+    while !path.exists() {
+        // A link that points nowhere: its target's folder is not the one that we would watch.
+        let dangling = path.symlink_metadata().is_ok();
+        let watched = if dangling { None } else { watch_for(path).ok() };
+        match watched {
+            Some(mut watch) => {
+                // Between the check above and the watch it may have come.
+                if path.exists() {
+                    return;
+                }
+                // Either way the path is looked at again.
+                let _ = tokio::time::timeout(DISTRUST, watch.next()).await;
+            }
+            None => tokio::time::sleep(RETRY).await,
+        }
+    }
+}
+
+fn watch_for(path: &Path) -> io::Result<EventStream<[u8; 1024]>> {
+    let inotify = Inotify::init()?;
+    let folder = path
+        .ancestors()
+        .skip(1)
+        .find(|folder| folder.is_dir())
+        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    let mask = WatchMask::CREATE
+        | WatchMask::MOVED_TO
+        | WatchMask::ATTRIB
+        | WatchMask::DELETE_SELF
+        | WatchMask::MOVE_SELF;
+    inotify.watches().add(folder, mask)?;
+    inotify.into_event_stream([0; 1024])
+}

@@ -1,0 +1,395 @@
+//! The daemon's own calls (`bridge.…`) and channels.
+//!
+//! What they carry is read by our command line and panel as well, so these types go both ways.
+//! Keys may be added by a minor version; a reader passes over those that it does not know.
+
+use std::collections::BTreeMap;
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use crate::action::{Call, Channel, ChannelInfo, Empty, NoParams};
+use crate::device::ShellWishes;
+use crate::frame::TaskId;
+
+/// The version of the wire: major, minor.
+pub const PROTOCOL: (u16, u16) = (1, 0);
+
+/// `bridge.describe`: what this daemon is and serves.
+pub struct DescribeCall;
+
+/// `bridge.status`: how its devices and connections are.
+pub struct StatusCall;
+
+/// `bridge.reset`: ends all calls and listeners of this connection.
+pub struct ResetCall;
+
+/// `bridge.jobs`: the last print jobs.
+pub struct JobsCall;
+
+/// `bridge.simulate`: works a simulated device.
+pub struct SimulateCall;
+
+/// `bridge.record`: the recording of what passes.
+pub struct RecordCall;
+
+/// `bridge.keypad`: answers or cancels the typed ID number that is waited for.
+pub struct KeypadCall;
+
+/// `bridgeDevices`: the state of all devices at once, then each change.
+pub struct DevicesChannel;
+
+/// `bridgeCalls`: how this connection's calls come along.
+pub struct CallsChannel;
+
+/// `bridgeKeypad`: whether a typed number is wanted; for the kiosk's shell.
+pub struct KeypadChannel;
+
+/// `bridgeDeviceConfig`: what is wanted of the kiosk's shell.
+pub struct DeviceConfigChannel;
+
+/// The daemon's own channels.
+pub static CHANNELS: [ChannelInfo; 4] = [
+    ChannelInfo::of::<DevicesChannel>(),
+    ChannelInfo::of::<CallsChannel>(),
+    ChannelInfo::of::<KeypadChannel>(),
+    ChannelInfo::of::<DeviceConfigChannel>(),
+];
+
+/// The data of `bridge.describe`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Description {
+    /// The daemon's version.
+    pub version: String,
+    /// The wire's version.
+    pub protocol: ProtocolVersion,
+    /// The names of all actions.
+    pub actions: Vec<String>,
+    /// The names of all channels, the daemon's own too.
+    pub channels: Vec<String>,
+    /// The names of all calls.
+    pub calls: Vec<String>,
+    /// What a client must keep within.
+    pub limits: Limits,
+    /// Every kind of device, configured or not.
+    pub devices: Vec<DescribedDevice>,
+}
+
+/// The wire's version on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProtocolVersion {
+    /// Something is taken away or changed in meaning.
+    pub major: u16,
+    /// Something was added that a client may ignore.
+    pub minor: u16,
+}
+
+/// What a client must keep within.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Limits {
+    /// The longest frame that is read.
+    pub max_frame_bytes: u64,
+    /// So many stream events wait for one client; then the oldest is dropped.
+    pub stream_events: u64,
+    /// So many frames wait for one client; then its requests are not read.
+    pub pause_frames: u64,
+    /// So many frames wait for one client; then it is disconnected.
+    pub max_frames: u64,
+    /// So many bytes wait for one client; then it is disconnected.
+    pub max_bytes: u64,
+    /// So many calls of one connection are under way; then they are answered `device_busy`.
+    pub max_calls: u64,
+}
+
+/// One device of `bridge.describe`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DescribedDevice {
+    /// Its section in the configuration.
+    pub device: String,
+    /// Its driver in the configuration.
+    pub driver: String,
+    /// How it is.
+    pub state: DeviceState,
+    /// Whether there is no hardware behind it.
+    pub simulated: bool,
+}
+
+/// The data of `bridge.status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Every kind of device, configured or not.
+    pub devices: Vec<DeviceStatus>,
+    /// How many clients are connected.
+    pub connections: u64,
+    /// What was lost to slow clients since the start.
+    pub dropped: Dropped,
+}
+
+/// One device of `bridge.status` and of the channel `bridgeDevices`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeviceStatus {
+    /// Its section in the configuration.
+    pub device: String,
+    /// Its driver in the configuration.
+    pub driver: String,
+    /// Whether there is no hardware behind it.
+    pub simulated: bool,
+    /// How it is.
+    pub state: DeviceState,
+    /// Since when, in ms since 1970-01-01 UTC.
+    pub since: u64,
+    /// The last thing that went wrong, in English.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// What was counted, by name.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
+    /// What the device said of itself when it was started: `samId`, `baud`, ….
+    #[serde(default)]
+    pub facts: BTreeMap<String, String>,
+    /// What it cannot do: confirm a print, give an ATS.
+    #[serde(default)]
+    pub cannot: Vec<String>,
+}
+
+/// How a device is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceState {
+    /// There, and waiting for work.
+    Ready,
+    /// At work.
+    Busy,
+    /// Not plugged in; looked for again.
+    Absent,
+    /// There, and not working; tried again.
+    Failed,
+    /// Not configured.
+    Off,
+}
+
+/// What was lost to slow clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dropped {
+    /// Stream events.
+    pub stream_events: u64,
+    /// Clients that were disconnected for it.
+    pub clients: u64,
+}
+
+/// The data of `bridge.jobs`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jobs {
+    /// The last hundred, oldest first.
+    pub jobs: Vec<Job>,
+}
+
+/// One print job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    /// Counts up from the daemon's start.
+    pub id: u64,
+    /// The request's task.
+    pub task_id: TaskId,
+    /// What became of it.
+    pub outcome: JobOutcome,
+    /// More about that, in English; never what was printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// What became of a print job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobOutcome {
+    /// Not begun.
+    Queued,
+    /// Begun.
+    Printing,
+    /// The printer says that it is on paper.
+    Printed,
+    /// All was sent to a printer that cannot say so.
+    Sent,
+    /// Not, or not wholly, on paper.
+    Failed,
+}
+
+/// The params of `bridge.simulate`: which device, and what its virtual far end is to do.
+#[derive(Clone, Deserialize)]
+pub struct SimulateParams {
+    /// The device's section in the configuration.
+    pub device: String,
+    /// `do`: the verb, which the device knows.
+    #[serde(rename = "do")]
+    pub verb: String,
+    /// A card to present.
+    pub card: Option<Box<RawValue>>,
+    /// A text to scan or to type.
+    pub text: Option<String>,
+    /// A fault to have from now on.
+    pub fault: Option<String>,
+}
+
+/// The params of `bridge.record`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RecordParams {
+    /// `do`: what to do.
+    #[serde(rename = "do")]
+    pub verb: RecordVerb,
+    /// The recording's name, for `start`.
+    pub name: Option<String>,
+}
+
+/// What to do with the recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordVerb {
+    /// `start`
+    Start,
+    /// `stop`
+    Stop,
+    /// `status`
+    Status,
+}
+
+/// The data of `bridge.record`: how the recording is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordStatus {
+    /// Whether one is under way.
+    pub recording: bool,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How much was written.
+    #[serde(default)]
+    pub bytes: u64,
+}
+
+/// The params of `bridge.keypad`: `{"do":"enter","idNum":…}` or `{"do":"cancel"}`.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "KeypadFields")]
+pub enum KeypadParams {
+    /// A number was typed.
+    Enter {
+        /// It.
+        id_num: String,
+    },
+    /// The person pressed cancel.
+    Cancel,
+}
+
+/// An event of `bridgeDevices`: all devices at first, then those that changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DevicesEvent {
+    /// As in `bridge.status`.
+    pub devices: Vec<DeviceStatus>,
+}
+
+/// An event of `bridgeCalls`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallsEvent {
+    /// The call's action.
+    pub action: String,
+    /// The call's task.
+    pub task_id: TaskId,
+    /// How far it is.
+    pub stage: CallStage,
+}
+
+/// How far a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallStage {
+    /// Others are before it.
+    Queued,
+    /// It is its turn: put the card now.
+    Waiting,
+    /// The device is reading.
+    Reading,
+    /// It was answered.
+    Done,
+}
+
+/// An event of `bridgeKeypad`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeypadEvent {
+    /// Whether a typed number is waited for: show the keypad, or take it away.
+    pub wanted: bool,
+}
+
+/// Implements [`Call`] or [`Channel`] for each unit struct of this file.
+macro_rules! wire {
+    ($($call:ident = $name:literal, $params:ty => $data:ty;)* | $($channel:ident = $channel_name:literal => $event:ty;)*) => {
+        $(impl Call for $call {
+            const NAME: &'static str = $name;
+            type Params = $params;
+            type Data = $data;
+        })*
+        $(impl Channel for $channel {
+            const NAME: &'static str = $channel_name;
+            type Event = $event;
+        })*
+    };
+}
+
+wire! {
+    DescribeCall = "bridge.describe", NoParams => Description;
+    StatusCall = "bridge.status", NoParams => Status;
+    ResetCall = "bridge.reset", NoParams => Empty;
+    JobsCall = "bridge.jobs", NoParams => Jobs;
+    SimulateCall = "bridge.simulate", SimulateParams => Empty;
+    RecordCall = "bridge.record", RecordParams => RecordStatus;
+    KeypadCall = "bridge.keypad", KeypadParams => Empty;
+    |
+    DevicesChannel = "bridgeDevices" => DevicesEvent;
+    CallsChannel = "bridgeCalls" => CallsEvent;
+    KeypadChannel = "bridgeKeypad" => KeypadEvent;
+    DeviceConfigChannel = "bridgeDeviceConfig" => ShellWishes;
+}
+
+impl ProtocolVersion {
+    /// [`PROTOCOL`].
+    pub const CURRENT: Self = Self { major: PROTOCOL.0, minor: PROTOCOL.1 };
+}
+
+impl<'de> Deserialize<'de> for RecordVerb {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "start" => Ok(Self::Start),
+            "stop" => Ok(Self::Stop),
+            "status" => Ok(Self::Status),
+            _ => Err(D::Error::custom("expected start, stop or status")),
+        }
+    }
+}
+
+/// The keys of `bridge.keypad` as they stand on the wire.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeypadFields {
+    #[serde(rename = "do")]
+    verb: String,
+    id_num: Option<String>,
+}
+
+impl TryFrom<KeypadFields> for KeypadParams {
+    type Error = &'static str;
+
+    fn try_from(fields: KeypadFields) -> Result<Self, Self::Error> {
+        match (fields.verb.as_str(), fields.id_num) {
+            ("enter", Some(id_num)) => Ok(Self::Enter { id_num }),
+            ("enter", None) => Err("expected idNum with enter"),
+            ("cancel", _) => Ok(Self::Cancel),
+            _ => Err("expected enter or cancel in do"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! The daemon's own calls and the channel of its devices' states.
+
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use hharome_protocol::action::{Channel, Empty, NoParams};
+use hharome_protocol::bridge::{
+    DescribedDevice, Description, DevicesChannel, DevicesEvent, Limits, ProtocolVersion,
+    SimulateParams, Status,
+};
+use hharome_protocol::failure::Failure;
+use hharome_protocol::frame;
+
+use crate::bridge::Clock;
+use crate::channels::{Feed, Publisher};
+use crate::devices::{Device, Devices};
+use crate::router::CallContext;
+
+/// `bridge.describe`.
+pub(super) fn describe(
+    context: CallContext,
+    _: NoParams,
+) -> impl Future<Output = Result<Description, Failure>> + Send {
+    let bridge = &context.bridge;
+    let config = bridge.config();
+    let (listen, limits) = (&config.listen, &config.limits);
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let names = |names: &mut dyn Iterator<Item = &'static str>| names.map(str::to_owned).collect();
+    let device = |device: &Device| {
+        let told = bridge.status_of(device);
+        let (state, simulated) = (told.state, told.simulated);
+        DescribedDevice { device: told.device, driver: told.driver, state, simulated }
+    };
+    ready(Ok(Description {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol: ProtocolVersion::CURRENT,
+        actions: names(&mut bridge.router.served_actions()),
+        channels: names(&mut bridge.channels.names()),
+        calls: names(&mut bridge.router.served_calls()),
+        limits: Limits {
+            max_frame_bytes: number(listen.max_frame_bytes),
+            stream_events: number(limits.stream_events),
+            pause_frames: number(limits.paused_frames),
+            max_frames: number(limits.waiting_frames),
+            max_bytes: number(limits.waiting_bytes),
+            max_calls: number(limits.calls_per_connection),
+        },
+        devices: bridge.devices.all().map(device).collect(),
+    }))
+}
+
+/// `bridge.status`.
+pub(super) fn status(
+    context: CallContext,
+    _: NoParams,
+) -> impl Future<Output = Result<Status, Failure>> + Send {
+    let bridge = &context.bridge;
+    ready(Ok(Status {
+        devices: bridge.devices.all().map(|device| bridge.status_of(device)).collect(),
+        connections: bridge.clients(),
+        dropped: bridge.dropped(),
+    }))
+}
+
+/// `bridge.simulate`.
+pub(super) fn simulate(
+    context: CallContext,
+    params: SimulateParams,
+) -> impl Future<Output = Result<Empty, Failure>> + Send {
+    ready(context.bridge.devices.simulate(&params).map(|()| Empty {}))
+}
+
+/// `bridgeDevices`: all devices at once, then each change as a list of one.
+pub(super) fn device_feed(devices: &Arc<Devices>, clock: Clock) -> Feed {
+    let all = Arc::clone(devices);
+    let first = move || {
+        let devices = all.all().map(|device| device.told(clock)).collect();
+        frame::event(DevicesChannel::NAME, &DevicesEvent { devices }).ok()
+    };
+    let devices = Arc::clone(devices);
+    let pump = move |publisher: Publisher| {
+        // From here on no change is missed: the first event shows what came before.
+        let changes: Vec<_> = devices.all().map(|device| device.status.changes()).collect();
+        let devices = Arc::clone(&devices);
+        tokio::spawn(async move {
+            let publisher = &publisher;
+            let watch = |(device, mut changes): (&Device, tokio::sync::watch::Receiver<_>)| {
+                let device = device.clone();
+                async move {
+                    while changes.changed().await.is_ok() {
+                        let devices = vec![device.told(clock)];
+                        publisher.publish(&DevicesEvent { devices });
+                    }
+                }
+            };
+            join_all(devices.all().zip(changes).map(watch)).await;
+        })
+    };
+    Feed { first: Some(Box::new(first)), pump: Box::new(pump) }
+}

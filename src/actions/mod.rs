@@ -1,0 +1,55 @@
+//! Where both crates meet: protocol params in, device calls, protocol data out. One file a group,
+//! with the name that the group has in `protocol` and `hardware`.
+//!
+//! [`router`] and [`channels`] are the tables of what this daemon can do; what is not in them
+//! answers `unsupported`.
+
+mod bridge;
+mod code;
+mod device;
+mod id_card;
+pub mod waiting;
+
+use std::sync::Arc;
+
+use hharome_protocol::bridge as calls;
+use hharome_protocol::{
+    code as code_protocol, device as device_protocol, id_card as card_protocol,
+};
+
+use crate::bridge::Clock;
+use crate::channels::Channels;
+use crate::devices::Devices;
+use crate::router::Router;
+
+/// All actions and calls that are there.
+#[must_use]
+pub fn router() -> Router {
+    let mut router = Router::default();
+    router.action::<card_protocol::GetIdCardInfo, _>(id_card::get);
+    router.closes::<card_protocol::CloseIdCardInfo, card_protocol::GetIdCardInfo>();
+    router.action::<code_protocol::GetQrCode, _>(code::get);
+    router.action::<device_protocol::GetDeviceInfo, _>(device::info);
+    router.call::<calls::DescribeCall, _>(bridge::describe);
+    router.call::<calls::StatusCall, _>(bridge::status);
+    router.call::<calls::SimulateCall, _>(bridge::simulate);
+    router
+}
+
+/// All channels that are there.
+#[must_use]
+pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
+    let mut channels = Channels::default();
+    let readers = Arc::clone(devices);
+    channels.serve_source::<card_protocol::IdCardListener, _, _>(
+        devices.id_card.source.as_ref(),
+        move |card| id_card::event(Arc::clone(&readers), card),
+    );
+    channels.serve_source::<code_protocol::QrListener, _, _>(
+        devices.qr_scanner.source.as_ref(),
+        code::event,
+    );
+    channels.serve::<calls::DevicesChannel>(Some(bridge::device_feed(devices, clock)));
+    channels.serve::<calls::CallsChannel>(None);
+    channels
+}

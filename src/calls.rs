@@ -1,0 +1,269 @@
+//! The calls that one connection has under way, each with its one reply.
+//!
+//! A call is a future with the address of its reply. Whoever takes it out – because it is done,
+//! closed, superseded, or its client is gone – has its reply in hand; there is no other way to
+//! one, so every call gets exactly one.
+
+use std::any::Any;
+use std::borrow::Cow;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{AbortHandle, Abortable, Aborted};
+use futures_util::stream::{FuturesUnordered, Stream};
+use hharome_protocol::action::Nature;
+use hharome_protocol::failure::Failure;
+use hharome_protocol::frame::{self, Envelope, ReplyTo, TaskId};
+use serde_json::value::RawValue;
+
+use crate::channels::{CallStage, Stages};
+
+/// What an action or call comes to: its data, or why not.
+pub type Outcome = Result<Box<RawValue>, Failure>;
+
+/// A call's work.
+pub type Work = Pin<Box<dyn Future<Output = Outcome> + Send>>;
+
+/// Where a call's one reply goes, and in which form.
+pub struct ReplyAddress {
+    form: Form,
+    /// Of a call by its own name: the name and the caller's id.
+    call: Option<(Cow<'static, str>, Option<Box<RawValue>>)>,
+}
+
+enum Form {
+    /// `ampeHHCommunication`'s envelope.
+    Envelope { action: Cow<'static, str>, event: &'static str, task_id: TaskId },
+    /// `{"success","message","data"}`.
+    Plain,
+}
+
+impl ReplyAddress {
+    /// The reply of an action: bare, or as the result of the call `ampeHHCommunication`.
+    #[must_use]
+    pub fn envelope(
+        action: Cow<'static, str>,
+        event: &'static str,
+        task_id: TaskId,
+        call: Option<(&str, Option<&RawValue>)>,
+    ) -> Self {
+        let call = call.map(|(name, id)| (Cow::Owned(name.to_owned()), id.map(ToOwned::to_owned)));
+        Self { form: Form::Envelope { action, event, task_id }, call }
+    }
+
+    /// The reply of a call of its own name.
+    #[must_use]
+    pub fn call(name: &str, id: Option<&RawValue>) -> Self {
+        let call = Some((Cow::Owned(name.to_owned()), id.map(ToOwned::to_owned)));
+        Self { form: Form::Plain, call }
+    }
+
+    /// The reply, encoded.
+    #[must_use]
+    pub fn reply(&self, outcome: &Outcome) -> Bytes {
+        let call = self.call.as_ref().map(|(name, id)| (&**name, id.as_deref()));
+        let to = call.map_or(ReplyTo::Bare, |(name, id)| ReplyTo::Call { name, id });
+        match &self.form {
+            Form::Envelope { action, event, task_id } => {
+                let envelope = Envelope { action, event, task_id: Some(task_id) };
+                match outcome {
+                    Ok(data) => frame::reply(to, &envelope, data),
+                    Err(failure) => frame::refusal(to, &envelope, failure),
+                }
+            }
+            Form::Plain => {
+                let (name, id) = call.unwrap_or_default();
+                frame::call_reply(name, id, outcome.as_deref())
+            }
+        }
+    }
+
+    /// The reply with a message of its own instead of `成功`.
+    #[must_use]
+    pub fn reply_with(&self, message: &str, data: &RawValue) -> Bytes {
+        let Form::Envelope { action, event, task_id } = &self.form else {
+            return self.reply(&Ok(data.to_owned()));
+        };
+        let envelope = Envelope { action, event, task_id: Some(task_id) };
+        let call = self.call.as_ref().map(|(name, id)| (&**name, id.as_deref()));
+        let to = call.map_or(ReplyTo::Bare, |(name, id)| ReplyTo::Call { name, id });
+        frame::reply_with(to, &envelope, message, data)
+    }
+}
+
+/// Where in a device's queue a call stands, for one that takes its place. 0: nowhere yet.
+#[derive(Clone, Default)]
+pub struct Place(Arc<AtomicU64>);
+
+impl Place {
+    /// The number of the waiter, where there is one.
+    #[must_use]
+    pub fn get(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|number| *number != 0)
+    }
+
+    /// Remembers the number of the waiter.
+    pub fn set(&self, number: u64) {
+        self.0.store(number, Ordering::Relaxed);
+    }
+}
+
+/// A call to be started.
+pub struct NewCall {
+    /// Its action and what kind of thing that is; `None` for a call of its own name.
+    pub action: Option<(&'static str, Nature, TaskId)>,
+    /// How its action words a failure.
+    pub refuse: fn(Failure) -> Failure,
+    /// Where its reply goes.
+    pub address: ReplyAddress,
+    /// Its place in a device's queue.
+    pub place: Place,
+    /// Who hears of its stages.
+    pub stages: Stages,
+}
+
+struct Call {
+    number: u64,
+    new: NewCall,
+    abort: AbortHandle,
+}
+
+type Finished = (u64, Result<Result<Outcome, Box<dyn Any + Send>>, Aborted>);
+
+/// All calls that one connection has under way.
+pub struct Calls {
+    limit: usize,
+    calls: Vec<Call>,
+    work: FuturesUnordered<Pin<Box<dyn Future<Output = Finished> + Send>>>,
+    next_number: u64,
+    waker: Option<Waker>,
+}
+
+impl Calls {
+    /// None yet; at most `limit` at a time.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        let work = FuturesUnordered::new();
+        Self { limit, calls: Vec::new(), work, next_number: 0, waker: None }
+    }
+
+    /// Whether none is under way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Whether no further one is taken.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.calls.len() >= self.limit
+    }
+
+    /// Starts a call.
+    pub fn start(&mut self, new: NewCall, work: Work) {
+        self.next_number += 1;
+        let number = self.next_number;
+        let (abort, registration) = AbortHandle::new_pair();
+        let work = Abortable::new(AssertUnwindSafe(work).catch_unwind(), registration);
+        self.work.push(Box::pin(work.map(move |result| (number, result))));
+        self.calls.push(Call { number, new, abort });
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// The reply of the next call that is done.
+    pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            let finished = match Pin::new(&mut self.work).poll_next(cx) {
+                Poll::Ready(Some(finished)) => finished,
+                Poll::Ready(None) | Poll::Pending => {
+                    self.waker = Some(cx.waker().clone());
+                    return Poll::Pending;
+                }
+            };
+            let (number, result) = finished;
+            // An aborted one is out already, with its reply.
+            let Some(at) = self.calls.iter().position(|call| call.number == number) else {
+                continue;
+            };
+            let call = self.calls.remove(at);
+            let outcome = match result {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_panic)) => Err(Failure::internal("the call's handler panicked")),
+                Err(Aborted) => Err(Failure::Cancelled),
+            };
+            return Poll::Ready(Some(call.answer(outcome)));
+        }
+    }
+
+    /// The place of a waiting call of the same action and `taskId`, which a new one would take.
+    #[must_use]
+    pub fn place_of(&self, action: &str, task_id: &TaskId) -> Option<Place> {
+        Some(self.calls.get(self.waiting(action, task_id)?)?.new.place.clone())
+    }
+
+    /// Ends the waiting call of the same action and `taskId`, if there is one: its reply.
+    pub fn supersede(&mut self, action: &str, task_id: &TaskId) -> Option<Bytes> {
+        let at = self.waiting(action, task_id)?;
+        Some(self.take(at).answer(Err(Failure::Cancelled)))
+    }
+
+    fn waiting(&self, action: &str, task_id: &TaskId) -> Option<usize> {
+        self.calls.iter().position(|call| {
+            matches!(&call.new.action, Some((name, Nature::Waits, id))
+                if *name == action && id == task_id)
+        })
+    }
+
+    /// Ends all calls of an action; their replies, oldest first.
+    pub fn close(&mut self, action: &str) -> Vec<Bytes> {
+        self.cancel(|call| matches!(&call.new.action, Some((name, ..)) if *name == action))
+    }
+
+    /// Ends all calls that wait for a person; their replies, oldest first.
+    pub fn cancel_waiting(&mut self) -> Vec<Bytes> {
+        self.cancel(|call| matches!(&call.new.action, Some((_, Nature::Waits, _))))
+    }
+
+    /// Ends all calls, but those that act on the world run on with nobody to reply to; the
+    /// replies, oldest first.
+    pub fn cancel_all(&mut self) -> Vec<Bytes> {
+        self.cancel(|_| true)
+    }
+
+    fn cancel(&mut self, ends: impl Fn(&Call) -> bool) -> Vec<Bytes> {
+        let mut replies = Vec::new();
+        let mut at = 0;
+        while let Some(call) = self.calls.get(at) {
+            if ends(call) {
+                replies.push(self.take(at).answer(Err(Failure::Cancelled)));
+            } else {
+                at += 1;
+            }
+        }
+        replies
+    }
+
+    /// Takes a call out and lets go of its future.
+    fn take(&mut self, at: usize) -> Call {
+        let call = self.calls.remove(at);
+        call.abort.abort();
+        call
+    }
+}
+
+impl Call {
+    fn answer(self, outcome: Outcome) -> Bytes {
+        let new = self.new;
+        new.stages.report(CallStage::Done);
+        let outcome = outcome.map_err(new.refuse);
+        new.address.reply(&outcome)
+    }
+}

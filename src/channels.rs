@@ -1,0 +1,247 @@
+//! Channels: who listens to what, and how an event reaches all of them.
+//!
+//! ```text
+//! source ─► pump (one task a channel, only while somebody listens)
+//!             └─ encoded once ─► outbox of every listening connection
+//! ```
+//!
+//! The first listener of a channel starts its pump, and with it the device's demand; the last one
+//! to go ends it.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use hharome_hardware::source::Source;
+use hharome_protocol::action::{Channel, ChannelInfo};
+pub use hharome_protocol::bridge::CallStage;
+use hharome_protocol::bridge::{CallsChannel, CallsEvent};
+use hharome_protocol::failure::Failure;
+use hharome_protocol::frame::{self, TaskId};
+use serde::Serialize;
+use tokio::task::JoinHandle;
+
+use crate::connection::Client;
+use crate::outbox::Outbox;
+
+/// All channels that this daemon serves.
+#[derive(Default)]
+pub struct Channels {
+    table: Vec<Arc<Served>>,
+}
+
+/// A connection, as a channel sees it.
+#[derive(Clone)]
+pub struct Subscriber {
+    connection: u64,
+    outbox: Arc<Outbox>,
+    stages: Arc<StageSwitch>,
+}
+
+impl Subscriber {
+    /// The connection as a listener.
+    #[must_use]
+    pub fn of(client: &Client) -> Self {
+        let Client { id, outbox, stages } = client;
+        Self { connection: *id, outbox: Arc::clone(outbox), stages: Arc::clone(stages) }
+    }
+}
+
+/// What happens to a channel's first event and to those that follow.
+pub struct Feed {
+    /// The event that a new listener gets at once.
+    pub first: Option<Box<dyn Fn() -> Option<Bytes> + Send + Sync>>,
+    /// Starts the pump.
+    pub pump: Box<dyn Fn(Publisher) -> JoinHandle<()> + Send + Sync>,
+}
+
+impl Channels {
+    /// Serves a channel whose events are the readings of a source. Without a source – the device
+    /// is not configured – it can be listened to, and nothing comes.
+    pub fn serve_source<C, T, F>(
+        &mut self,
+        source: Option<&Source<T>>,
+        event: impl Fn(Arc<T>) -> F + Clone + Send + Sync + 'static,
+    ) where
+        C: Channel,
+        T: Send + Sync + 'static,
+        F: Future<Output = C::Event> + Send + 'static,
+    {
+        let source = source.cloned();
+        let pump = move |publisher: Publisher| {
+            let event = event.clone();
+            // Opened here and not in the task: from the reply to `on` on, nothing is missed.
+            let listener = source.as_ref().map(Source::listen);
+            tokio::spawn(async move {
+                let Some(mut listener) = listener else { return };
+                while let Some(reading) = listener.next().await {
+                    publisher.publish(&event(reading).await);
+                }
+            })
+        };
+        self.serve::<C>(Some(Feed { first: None, pump: Box::new(pump) }));
+    }
+
+    /// Serves a channel with a feed of its own; without one, events are put into the outboxes by
+    /// other ways ([`Stages`]).
+    pub fn serve<C: Channel>(&mut self, feed: Option<Feed>) {
+        let info = ChannelInfo::of::<C>();
+        self.table.push(Arc::new(Served { info, feed, listeners: Mutex::default() }));
+    }
+
+    /// The names of the channels that are served.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.table.iter().map(|channel| channel.info.name)
+    }
+
+    /// `on`: idempotent. The event that the listener gets at once, where there is one.
+    ///
+    /// # Errors
+    /// A channel that is not served.
+    pub fn subscribe(&self, name: &str, subscriber: &Subscriber) -> Result<Option<Bytes>, Failure> {
+        let channel = self.find(name)?;
+        let mut listeners = channel.lock();
+        if listeners.has(subscriber.connection) {
+            return Ok(None);
+        }
+        if name == CallsChannel::NAME {
+            subscriber.stages.0.store(true, Ordering::Relaxed);
+        }
+        listeners.subscribers.push(subscriber.clone());
+        if listeners.pump.is_none() {
+            let start = |feed: &Feed| (feed.pump)(Publisher(Arc::clone(channel)));
+            listeners.pump = channel.feed.as_ref().map(start);
+        }
+        drop(listeners);
+        Ok(channel.feed.as_ref().and_then(|feed| feed.first.as_ref()).and_then(|first| first()))
+    }
+
+    /// `off`: idempotent.
+    ///
+    /// # Errors
+    /// A channel that is not served.
+    pub fn unsubscribe(&self, name: &str, client: &Client) -> Result<(), Failure> {
+        let channel = self.find(name)?;
+        if name == CallsChannel::NAME {
+            client.stages.0.store(false, Ordering::Relaxed);
+        }
+        channel.remove(client.id);
+        Ok(())
+    }
+
+    /// A connection that goes, or starts anew.
+    pub fn unsubscribe_all(&self, client: &Client) {
+        client.stages.0.store(false, Ordering::Relaxed);
+        for channel in &self.table {
+            channel.remove(client.id);
+        }
+    }
+
+    fn find(&self, name: &str) -> Result<&Arc<Served>, Failure> {
+        self.table.iter().find(|channel| channel.info.name == name).ok_or_else(|| {
+            let known = hharome_protocol::action::CHANNELS.iter().any(|known| known.name == name);
+            Failure::unsupported(if known {
+                format!("{name}: this version does not serve the channel yet")
+            } else {
+                format!(
+                    "no such channel; served are {}",
+                    self.names().collect::<Vec<_>>().join(", ")
+                )
+            })
+        })
+    }
+}
+
+/// Puts events before all listeners of a channel.
+pub struct Publisher(Arc<Served>);
+
+impl Publisher {
+    /// Encodes the event once, and puts it into every listener's outbox.
+    pub fn publish<T: Serialize>(&self, event: &T) {
+        let info = self.0.info;
+        let frame = match frame::event(info.name, event) {
+            Ok(frame) => frame,
+            Err(error) => {
+                tracing::error!(channel = info.name, %error, "an event cannot be encoded");
+                return;
+            }
+        };
+        for subscriber in &self.0.lock().subscribers {
+            if info.stream {
+                subscriber.outbox.push_stream(info.name, frame.clone());
+            } else {
+                subscriber.outbox.push(frame.clone());
+            }
+        }
+    }
+}
+
+/// Whether a connection listens to `bridgeCalls`.
+#[derive(Default)]
+pub struct StageSwitch(AtomicBool);
+
+/// Reports the stages of one call to its own connection, if that listens.
+#[derive(Clone)]
+pub struct Stages {
+    switch: Arc<StageSwitch>,
+    outbox: Arc<Outbox>,
+    call: Option<(&'static str, TaskId)>,
+}
+
+impl Stages {
+    /// For a call of `client`; without a `taskId` there is nothing to report.
+    #[must_use]
+    pub fn new(client: &Client, call: Option<(&'static str, TaskId)>) -> Self {
+        let (switch, outbox) = (Arc::clone(&client.stages), Arc::clone(&client.outbox));
+        Self { switch, outbox, call }
+    }
+
+    /// The call has come so far.
+    pub fn report(&self, stage: CallStage) {
+        let Some((action, task_id)) = &self.call else { return };
+        if !self.switch.0.load(Ordering::Relaxed) {
+            return;
+        }
+        let event = CallsEvent { action: (*action).to_owned(), task_id: task_id.clone(), stage };
+        match frame::event(CallsChannel::NAME, &event) {
+            Ok(frame) => self.outbox.push(frame),
+            Err(error) => tracing::error!(%error, "a stage cannot be encoded"),
+        }
+    }
+}
+
+struct Served {
+    info: ChannelInfo,
+    feed: Option<Feed>,
+    listeners: Mutex<Listeners>,
+}
+
+#[derive(Default)]
+struct Listeners {
+    subscribers: Vec<Subscriber>,
+    pump: Option<JoinHandle<()>>,
+}
+
+impl Listeners {
+    fn has(&self, connection: u64) -> bool {
+        self.subscribers.iter().any(|subscriber| subscriber.connection == connection)
+    }
+}
+
+impl Served {
+    fn lock(&self) -> MutexGuard<'_, Listeners> {
+        // Nothing that can panic runs under the lock, so a poisoned one is still whole.
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remove(&self, connection: u64) {
+        let mut listeners = self.lock();
+        listeners.subscribers.retain(|subscriber| subscriber.connection != connection);
+        if listeners.subscribers.is_empty()
+            && let Some(pump) = listeners.pump.take()
+        {
+            pump.abort();
+        }
+    }
+}

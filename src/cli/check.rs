@@ -1,0 +1,173 @@
+//! `hharome check`: is the configuration right, and does each device answer?
+//!
+//! Devices that a running daemon holds are asked of it; without one they are opened here, by the
+//! same drivers, for as long as it takes to know.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use hharome_hardware::device::State;
+use hharome_protocol::action::Call as _;
+use hharome_protocol::bridge::{DeviceState, DeviceStatus, Status, StatusCall};
+use hharome_protocol::client::{self, ServerFrame};
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::client::Client;
+use super::table::table;
+use super::{NO, WRONG, block_on, complain, written};
+use crate::bridge::Clock;
+use crate::config::{Config, Loaded};
+use crate::devices::{Devices, photo_decoder};
+
+/// How long a device may take to be known: the ID-card reader tries five rates three times.
+const PROBE: Duration = Duration::from_secs(12);
+
+/// How long a daemon may take to answer; one that does not is not asked further.
+const ANSWER: Duration = Duration::from_secs(3);
+
+struct Row {
+    device: String,
+    driver: String,
+    verdict: Verdict,
+    detail: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Ok,
+    Failed,
+    Off,
+    NotYet,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "FAILED",
+            Self::Off => "off",
+            Self::NotYet => "not yet",
+        }
+    }
+}
+
+pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
+    let Loaded { config, source } = match Config::load(file) {
+        Ok(loaded) => loaded,
+        Err(error) => return complain(WRONG, error),
+    };
+    block_on(async {
+        let (held, mut rows) = match ask_daemon(&config).await {
+            Some(status) => (true, status.devices.iter().map(row).collect()),
+            None => (false, probe(&config).await),
+        };
+        rows.extend(check_photo_decoder(&config).await);
+        let failed = rows.iter().any(|row: &Row| row.verdict == Verdict::Failed);
+        let file = source.as_ref().map(|path| path.display().to_string());
+        let result = if json {
+            as_json(file, held, &config, &rows)
+        } else {
+            as_table(file, held, &config, &rows)
+        };
+        match written(result) {
+            ExitCode::SUCCESS if failed => ExitCode::from(NO),
+            code => code,
+        }
+    })
+}
+
+fn as_json(file: Option<String>, held: bool, config: &Config, rows: &[Row]) -> io::Result<()> {
+    let devices: Vec<_> = rows
+        .iter()
+        .map(|Row { device, driver, verdict, detail }| {
+            let verdict = verdict.word().to_lowercase();
+            json!({"device": device, "driver": driver, "verdict": verdict, "detail": detail})
+        })
+        .collect();
+    let warnings = config.warnings();
+    let all = json!({"file": file, "daemon": held, "devices": devices, "warnings": warnings});
+    writeln!(io::stdout(), "{all}")
+}
+
+fn as_table(file: Option<String>, held: bool, config: &Config, rows: &[Row]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match file {
+        Some(file) => writeln!(out, "{file}: valid")?,
+        None => writeln!(out, "no configuration file: every device is simulated")?,
+    }
+    if held {
+        writeln!(out, "a daemon is running; it was asked for its devices")?;
+    }
+    writeln!(out)?;
+    let cells = rows.iter().map(|row| {
+        [row.device.as_str(), row.driver.as_str(), row.verdict.word(), row.detail.as_str()]
+    });
+    out.write_all(table(["device", "driver", "state", ""], cells).as_bytes())?;
+    for warning in config.warnings() {
+        writeln!(out, "\nwarning: {warning}")?;
+    }
+    out.flush()
+}
+
+/// The daemon's own word, if one answers where the configuration has it.
+async fn ask_daemon(config: &Config) -> Option<Status> {
+    let path = config.listen.unix.as_ref()?;
+    let mut client = Client::unix(path).await.ok()?;
+    let answer = async {
+        client.send(client::call(StatusCall::NAME, None, None)).await.ok()?;
+        let frame = client.next().await.ok()??;
+        match ServerFrame::parse(&frame).ok()? {
+            ServerFrame::CallReply { answer, .. } => serde_json::from_str(answer.data?.get()).ok(),
+            _ => None,
+        }
+    };
+    timeout(ANSWER, answer).await.ok().flatten()
+}
+
+/// Opens the devices here.
+async fn probe(config: &Config) -> Vec<Row> {
+    let devices = Devices::start(config);
+    let settled = async {
+        for device in devices.all() {
+            let mut changes = device.status.changes();
+            // The sender lives in `device`.
+            let _ = changes.wait_for(|snapshot| snapshot.state != State::Busy).await;
+        }
+    };
+    // A device that is still busy then is told as failed.
+    let _ = timeout(PROBE, settled).await;
+    let clock = Clock::now();
+    devices.all().map(|device| row(&device.told(clock))).collect()
+}
+
+fn row(device: &DeviceStatus) -> Row {
+    let none = device.driver == "none";
+    let (verdict, detail) = match device.state {
+        DeviceState::Ready | DeviceState::Busy => {
+            let facts = device.facts.iter().map(|(name, value)| format!("{name} {value}"));
+            let cannot = device.cannot.iter().map(|what| format!("cannot {what}"));
+            (Verdict::Ok, facts.chain(cannot).collect::<Vec<_>>().join("; "))
+        }
+        DeviceState::Absent | DeviceState::Failed => {
+            (Verdict::Failed, device.last_error.clone().unwrap_or_default())
+        }
+        DeviceState::Off if none => (Verdict::Off, String::new()),
+        DeviceState::Off => (Verdict::NotYet, "this version has no driver for it".to_owned()),
+    };
+    let (device, driver) = (device.device.clone(), device.driver.clone());
+    Row { device, driver, verdict, detail }
+}
+
+/// The vendor's library is tried in its helper process, as it is used.
+async fn check_photo_decoder(config: &Config) -> Option<Row> {
+    let decoder = photo_decoder(&config.id_card)?;
+    let (verdict, detail) = match decoder.probe().await {
+        Ok(()) => (Verdict::Ok, decoder.library().display().to_string()),
+        Err(error) => (Verdict::Failed, error.to_string()),
+    };
+    let (device, driver) = ("id_card photo".to_owned(), "unpack".to_owned());
+    Some(Row { device, driver, verdict, detail })
+}

@@ -1,0 +1,136 @@
+//! The client side: finds the daemon and speaks frames with it, over the daemon's own transports
+//! turned around.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use hharome_protocol::client;
+use tokio::net::{TcpStream, UnixStream};
+use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use super::Target;
+use crate::config;
+use crate::outbox::{Bounds, Outbox};
+use crate::transport::lines::Lines;
+use crate::transport::websocket::WebSocket;
+use crate::transport::{Incoming, Transport};
+
+/// A reply may hold a picture; the daemon bounds what it sends.
+const MAX_FRAME: usize = 256 * 1024 * 1024;
+
+/// Names the socket of the daemon that client commands talk to.
+const SOCKET_VARIABLE: &str = "HHAROME_SOCKET";
+/// Holds the token for TCP and WebSocket; not an option, which every local user could see.
+const TOKEN_VARIABLE: &str = "HHAROME_TOKEN";
+
+/// No daemon answers; says what was tried.
+#[derive(Debug, thiserror::Error)]
+#[error("no daemon answers; tried:{0}\nstart one with `hharome serve`")]
+pub(super) struct NoDaemon(String);
+
+/// A connection to the daemon.
+pub(super) struct Client {
+    transport: Box<dyn Transport>,
+    outbox: Outbox,
+}
+
+impl Client {
+    /// Connects to the daemon that `target` names, or to the first that answers.
+    pub(super) async fn connect(target: &Target) -> Result<Self, NoDaemon> {
+        let tried = |place: &str, error: io::Error| NoDaemon(format!("\n  {place}: {error}"));
+        if let Some(address) = &target.tcp {
+            return Self::tcp(address).await.map_err(|error| tried(address, error));
+        }
+        if let Some(url) = &target.url {
+            return Self::websocket(url).await.map_err(|error| tried(url, error));
+        }
+        let named = target.socket.clone();
+        let places = match named.or_else(|| std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from)) {
+            Some(place) => vec![place],
+            None => usual_places(),
+        };
+        let mut failures = String::new();
+        for place in places {
+            match Self::unix(&place).await {
+                Ok(client) => return Ok(client),
+                Err(error) => failures.push_str(&format!("\n  {}: {error}", place.display())),
+            }
+        }
+        Err(NoDaemon(failures))
+    }
+
+    /// Connects to a Unix socket.
+    pub(super) async fn unix(path: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(path).await?;
+        Ok(Self::over(Box::new(Lines::new(stream, MAX_FRAME))))
+    }
+
+    async fn tcp(address: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let mut client = Self::over(Box::new(Lines::new(stream, MAX_FRAME)));
+        if let Some(token) = token() {
+            client.send(client::token(&token)).await?;
+        }
+        Ok(client)
+    }
+
+    async fn websocket(url: &str) -> io::Result<Self> {
+        let mut request = url.into_client_request().map_err(io::Error::other)?;
+        if let Some(token) = token() {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
+            request.headers_mut().insert(header::AUTHORIZATION, value.map_err(io::Error::other)?);
+        }
+        let uri = request.uri();
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
+        stream.set_nodelay(true)?;
+        let (socket, _) = client_async(request, stream).await.map_err(io::Error::other)?;
+        // The daemon says nothing before it is asked, so nothing is lost in between.
+        let socket = WebSocket::new(socket.into_inner(), Role::Client, MAX_FRAME).await;
+        Ok(Self::over(Box::new(socket)))
+    }
+
+    fn over(transport: Box<dyn Transport>) -> Self {
+        let bounds = Bounds { stream_events: 1, frames: 1024, bytes: MAX_FRAME };
+        Self { transport, outbox: Outbox::new(bounds) }
+    }
+
+    /// Sends one frame.
+    pub(super) async fn send(&mut self, frame: Bytes) -> io::Result<()> {
+        self.outbox.push(frame);
+        std::future::poll_fn(|cx| self.transport.poll_flush(cx, &self.outbox)).await
+    }
+
+    /// The next frame; `None` when the daemon has gone.
+    pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        match std::future::poll_fn(|cx| self.transport.poll_next(cx)).await? {
+            Incoming::Frame(frame) => Ok(Some(frame)),
+            Incoming::End => Ok(None),
+            Incoming::TooLong => Err(io::Error::other("the daemon sent a frame over 256 MiB")),
+        }
+    }
+}
+
+fn token() -> Option<String> {
+    std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty())
+}
+
+/// Where a daemon listens if nobody says otherwise (`daemon.md`, chapter 3).
+fn usual_places() -> Vec<PathBuf> {
+    let mut places = vec![PathBuf::from("/run/hharome/bridge.sock")];
+    if let Some(folder) = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()) {
+        places.push(Path::new(&folder).join("hharome/bridge.sock"));
+    }
+    let uid = rustix::process::getuid().as_raw();
+    places.push(PathBuf::from(format!("/tmp/hharome-{uid}/bridge.sock")));
+    let own = config::default_unix_path();
+    if !places.contains(&own) {
+        places.push(own);
+    }
+    places
+}

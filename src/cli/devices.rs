@@ -1,0 +1,280 @@
+//! `hharome devices`: what this machine offers, each with the lines of configuration to use it.
+//!
+//! [`run`] looks once, prints and ends. For people it prints a list, for programs (`--json`) one
+//! JSON object on one line. What does not exist or cannot be asked is said; it is no failure.
+
+use std::io::{self, Write};
+
+use hharome_hardware::inventory::{CardReaders, InputDevice, Inventory, SerialPort};
+use serde_json::{Value, json};
+
+use crate::config::Config;
+
+/// Looks at this machine and prints what it offers. Blocks for up to two seconds if pcscd hangs.
+///
+/// # Errors
+/// `out` cannot be written to.
+pub(super) fn run(json: bool, out: &mut impl Write) -> io::Result<()> {
+    print(&Inventory::read(), json, out)
+}
+
+/// Prints an inventory.
+///
+/// # Errors
+/// `out` cannot be written to.
+pub(super) fn print(inventory: &Inventory, json: bool, out: &mut impl Write) -> io::Result<()> {
+    let groups = groups(inventory);
+    if json {
+        let object: serde_json::Map<String, Value> = groups
+            .into_iter()
+            .flat_map(|group| {
+                let items = group.items.into_iter().map(Item::into_json).collect();
+                let note = group.note.map(|note| (format!("{}_note", group.key), note.into()));
+                [(group.key.to_owned(), Value::Array(items))].into_iter().chain(note)
+            })
+            .collect();
+        return writeln!(out, "{}", Value::Object(object));
+    }
+    for (index, group) in groups.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        writeln!(out, "{}", group.title)?;
+        if let Some(note) = &group.note {
+            writeln!(out, "  {note}")?;
+        } else if group.items.is_empty() {
+            writeln!(out, "  none")?;
+        }
+        for item in &group.items {
+            writeln!(out, "  {}", item.words)?;
+            for line in item.config.iter().flat_map(|snippet| snippet.lines()) {
+                writeln!(out, "      {line}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One kind of device.
+struct Group {
+    /// The title for people.
+    title: &'static str,
+    /// The key for programs.
+    key: &'static str,
+    /// What is to be said besides, or instead of, the items.
+    note: Option<String>,
+    items: Vec<Item>,
+}
+
+/// One device.
+struct Item {
+    /// The line for people.
+    words: String,
+    /// The facts for programs.
+    facts: Value,
+    /// Pieces of configuration, each a way to use the device.
+    config: Vec<String>,
+}
+
+impl Item {
+    fn into_json(self) -> Value {
+        let mut value = self.facts;
+        value["config"] = self.config.into();
+        value
+    }
+}
+
+fn groups(inventory: &Inventory) -> Vec<Group> {
+    let (readers, pcscd) = match &inventory.card_readers {
+        CardReaders::Found(names) => (names.as_slice(), None),
+        CardReaders::Unavailable(why) => (&[][..], Some(why.clone())),
+    };
+    // One display is the kiosk's own; the picture for the customer needs another.
+    let second = inventory.displays.len() > 1;
+    let group = |title, key, items| Group { title, key, note: None, items };
+    vec![
+        group(
+            "Serial ports",
+            "serial_ports",
+            inventory.serial_ports.iter().map(serial_port).collect(),
+        ),
+        Group {
+            note: pcscd,
+            ..group(
+                "PC/SC readers",
+                "card_readers",
+                readers.iter().map(|n| card_reader(n)).collect(),
+            )
+        },
+        group(
+            "Capture devices",
+            "capture_devices",
+            inventory
+                .capture_devices
+                .iter()
+                .map(|device| Item {
+                    words: format!("{}  {}", device.pcm, device.name),
+                    facts: json!({ "pcm": device.pcm, "name": device.name }),
+                    config: vec![snippet("microphone", "alsa", &[("device", &device.pcm)])],
+                })
+                .collect(),
+        ),
+        group(
+            "Printers",
+            "printers",
+            inventory
+                .printers
+                .iter()
+                .map(|printer| Item {
+                    words: joined(&[Some(&printer.path), printer.name.as_deref()]),
+                    facts: json!({ "path": printer.path, "name": printer.name }),
+                    config: vec![snippet("printer", "escpos-device", &[("path", &printer.path)])],
+                })
+                .collect(),
+        ),
+        group(
+            "Displays",
+            "displays",
+            inventory
+                .displays
+                .iter()
+                .map(|display| Item {
+                    words: joined(&[Some(&display.connector), display.mode.as_deref()]),
+                    facts: json!({ "connector": display.connector, "mode": display.mode }),
+                    config: second
+                        .then(|| snippet("second_screen", "x11", &[]))
+                        .into_iter()
+                        .collect(),
+                })
+                .collect(),
+        ),
+        group(
+            "Input devices",
+            "input_devices",
+            inventory.input_devices.iter().map(input_device).collect(),
+        ),
+    ]
+}
+
+fn serial_port(port: &SerialPort) -> Item {
+    let path = port.stable_path();
+    let ids = port.usb.map(|usb| format!("{:04x}:{:04x}", usb.vendor, usb.product));
+    let kernel = (path != port.path).then(|| format!("({})", port.path));
+    Item {
+        words: joined(&[Some(path), kernel.as_deref(), ids.as_deref(), port.name.as_deref()]),
+        facts: json!({
+            "path": port.path,
+            "by_id": port.by_id,
+            "by_path": port.by_path,
+            "stable_path": path,
+            "usb": ids,
+            "name": port.name,
+        }),
+        config: vec![
+            snippet("id_card", "sam-v-serial", &[("port", path)]),
+            snippet("qr_scanner", "serial", &[("port", path)]),
+            snippet("printer", "escpos-serial", &[("port", path)]),
+        ],
+    }
+}
+
+fn card_reader(name: &str) -> Item {
+    let pattern = reader_pattern(name);
+    let slots = toml::Value::Array(vec![pattern.clone().into()]).to_string();
+    Item {
+        words: name.to_owned(),
+        facts: json!({ "name": name }),
+        config: vec![
+            snippet("cpu_card", "pcsc", &[("reader", &pattern)]),
+            snippet("social_security_card", "pcsc", &[("reader", &pattern)]),
+            with_values("psam", "pcsc", &[("slots", slots)]),
+        ],
+    }
+}
+
+fn input_device(device: &InputDevice) -> Item {
+    let path = device.stable_path.as_deref().unwrap_or(&device.path);
+    let kernel = (path != device.path).then(|| format!("({})", device.path));
+    let ids = format!("{:04x}:{:04x}", device.vendor, device.product);
+    let bus = bus(device.bus);
+    let mut config = Vec::new();
+    if device.types_digits {
+        config.push(snippet("qr_scanner", "evdev", &[("port", path)]));
+    }
+    if device.senses_presence {
+        config.push(snippet("infrared", "evdev", &[("device", path)]));
+    }
+    if device.beeps {
+        config.push(snippet("buzzer", "evdev", &[]));
+    }
+    Item {
+        words: joined(&[Some(path), kernel.as_deref(), Some(&bus), Some(&ids), Some(&device.name)]),
+        facts: json!({
+            "path": device.path,
+            "stable_path": path,
+            "bus": bus,
+            "vendor": format!("{:04x}", device.vendor),
+            "product": format!("{:04x}", device.product),
+            "name": device.name,
+            "types_digits": device.types_digits,
+            "beeps": device.beeps,
+            "senses_presence": device.senses_presence,
+        }),
+        config,
+    }
+}
+
+/// A pattern for the reader that outlives its number: pcsc-lite ends names in the numbers of reader
+/// and slot, two hex digits each, and hands the first one out anew at each plugging in.
+fn reader_pattern(name: &str) -> String {
+    let is_number = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let mut parts = name.rsplitn(3, ' ');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(slot), Some(reader), Some(product)) if is_number(slot) && is_number(reader) => {
+            format!("{product} * {slot}")
+        }
+        _ => name.to_owned(),
+    }
+}
+
+/// The words for the buses of linux/input.h that kiosks have.
+fn bus(number: u16) -> String {
+    match number {
+        0x03 => "usb".to_owned(),
+        0x05 => "bluetooth".to_owned(),
+        0x11 => "i8042".to_owned(),
+        0x18 => "i2c".to_owned(),
+        0x19 => "host".to_owned(),
+        other => format!("bus {other:02x}"),
+    }
+}
+
+/// A section with its driver and further strings.
+fn snippet(section: &str, driver: &str, strings: &[(&str, &str)]) -> String {
+    let values: Vec<(&str, String)> =
+        strings.iter().map(|(key, text)| (*key, toml::Value::from(*text).to_string())).collect();
+    with_values(section, driver, &values)
+}
+
+/// A section with its driver and further values, written as TOML. A driver that this version knows
+/// and cannot run is marked.
+fn with_values(section: &str, driver: &str, values: &[(&str, String)]) -> String {
+    let mut text = format!("[{section}]\ndriver = {}\n", toml::Value::from(driver));
+    for (key, value) in values {
+        text += &format!("{key} = {value}\n");
+    }
+    match Config::parse(&text, section) {
+        Ok(config) if !config.not_yet().is_empty() => {
+            text.replacen('\n', "\n# Not yet run by this version.\n", 1)
+        }
+        _ => text,
+    }
+}
+
+fn joined(parts: &[Option<&str>]) -> String {
+    parts.iter().copied().flatten().collect::<Vec<_>>().join("  ")
+}
+
+#[cfg(test)]
+#[path = "devices_tests.rs"]
+mod tests;

@@ -1,0 +1,152 @@
+//! What `hharome devices` prints, of machines that are made up.
+
+use hharome_hardware::inventory::{CaptureDevice, Display, UsbId, UsbPrinter};
+
+use super::*;
+
+fn inventory() -> Inventory {
+    let display = |connector: &str| Display {
+        connector: connector.to_owned(),
+        mode: Some("1920x1080".to_owned()),
+    };
+    Inventory {
+        serial_ports: vec![SerialPort {
+            path: "/dev/ttyUSB0".to_owned(),
+            by_id: Some("/dev/serial/by-id/usb-Example-if00".to_owned()),
+            by_path: None,
+            usb: Some(UsbId { vendor: 0x1a86, product: 0x7523 }),
+            name: Some("USB Serial".to_owned()),
+            has_twin: false,
+        }],
+        card_readers: CardReaders::Found(vec!["Example \"Dual\" Reader [CCID] 01 02".to_owned()]),
+        capture_devices: vec![CaptureDevice {
+            pcm: "plughw:CARD=PCH,DEV=0".to_owned(),
+            name: "ALC892 Analog".to_owned(),
+        }],
+        printers: vec![UsbPrinter { path: "/dev/usb/lp0".to_owned(), name: None }],
+        displays: vec![display("HDMI-A-1"), display("DP-1")],
+        input_devices: vec![InputDevice {
+            path: "/dev/input/event5".to_owned(),
+            stable_path: None,
+            name: "Example Scanner".to_owned(),
+            bus: 3,
+            vendor: 0x0c2e,
+            product: 0x0b61,
+            types_digits: true,
+            beeps: true,
+            senses_presence: true,
+        }],
+    }
+}
+
+fn empty() -> Inventory {
+    Inventory {
+        serial_ports: Vec::new(),
+        card_readers: CardReaders::Unavailable("pcscd is not running".to_owned()),
+        capture_devices: Vec::new(),
+        printers: Vec::new(),
+        displays: Vec::new(),
+        input_devices: Vec::new(),
+    }
+}
+
+fn printed(inventory: &Inventory, json: bool) -> String {
+    let mut out = Vec::new();
+    print(inventory, json, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn object(inventory: &Inventory) -> Value {
+    let text = printed(inventory, true);
+    assert_eq!(text.lines().count(), 1, "programs read a line");
+    serde_json::from_str(&text).unwrap()
+}
+
+#[test]
+fn every_piece_of_configuration_is_valid_and_chooses_a_real_driver() {
+    let object = object(&inventory());
+    let mut sections = Vec::new();
+    for list in object.as_object().unwrap().values() {
+        for item in list.as_array().unwrap() {
+            for snippet in item["config"].as_array().unwrap() {
+                let text = snippet.as_str().unwrap();
+                let config = Config::parse(text, "snippet").unwrap();
+                let chosen = config.drivers().into_iter().find(|(_, word)| *word != "none");
+                let (section, driver) = chosen.unwrap();
+                assert_ne!(driver, "simulated");
+                let marked = text.contains("# Not yet run by this version.");
+                assert_eq!(marked, !config.not_yet().is_empty(), "{text}");
+                sections.push(section);
+            }
+        }
+    }
+    sections.sort_unstable();
+    sections.dedup();
+    let all = [
+        "buzzer",
+        "cpu_card",
+        "id_card",
+        "infrared",
+        "microphone",
+        "printer",
+        "psam",
+        "qr_scanner",
+        "second_screen",
+        "social_security_card",
+    ];
+    assert_eq!(sections, all);
+}
+
+#[test]
+fn the_stable_name_is_configured_and_the_current_one_shown() {
+    let text = printed(&inventory(), false);
+    assert!(
+        text.contains(
+            "  /dev/serial/by-id/usb-Example-if00  (/dev/ttyUSB0)  1a86:7523  USB Serial\n",
+        )
+    );
+    assert!(text.contains("      [id_card]\n      driver = \"sam-v-serial\"\n"));
+    assert!(text.contains("      port = \"/dev/serial/by-id/usb-Example-if00\"\n"));
+    assert!(!text.contains("port = \"/dev/ttyUSB0\""));
+}
+
+#[test]
+fn programs_get_one_object_with_a_list_a_kind() {
+    let object = object(&inventory());
+    assert_eq!(object["serial_ports"][0]["path"], "/dev/ttyUSB0");
+    assert_eq!(object["serial_ports"][0]["by_path"], Value::Null);
+    assert_eq!(object["card_readers"][0]["name"], "Example \"Dual\" Reader [CCID] 01 02");
+    assert_eq!(object["capture_devices"][0]["pcm"], "plughw:CARD=PCH,DEV=0");
+    assert_eq!(object["printers"][0]["path"], "/dev/usb/lp0");
+    assert_eq!(object["displays"][1]["connector"], "DP-1");
+    assert_eq!(object["input_devices"][0]["bus"], "usb");
+    assert_eq!(object["input_devices"][0]["vendor"], "0c2e");
+}
+
+#[test]
+fn a_reader_is_found_again_under_another_number() {
+    assert_eq!(reader_pattern("R502 Contactless Reader 00 00"), "R502 Contactless Reader * 00");
+    assert_eq!(reader_pattern("ACS Dual [If] (SN) 0A 02"), "ACS Dual [If] (SN) * 02");
+    assert_eq!(reader_pattern("Reader"), "Reader");
+    let config = object(&inventory())["card_readers"][0]["config"][0].clone();
+    let config = Config::parse(config.as_str().unwrap(), "snippet").unwrap();
+    assert_eq!(config.cpu_card.reader.as_deref(), Some("Example \"Dual\" Reader [CCID] * 02"));
+}
+
+#[test]
+fn one_display_is_no_second_screen() {
+    let mut one = inventory();
+    one.displays.truncate(1);
+    assert_eq!(object(&one)["displays"][0]["config"], json!([]));
+}
+
+#[test]
+fn what_is_not_there_is_said_and_is_no_failure() {
+    let text = printed(&empty(), false);
+    assert!(text.contains("PC/SC readers\n  pcscd is not running\n"), "{text}");
+    assert!(text.contains("Serial ports\n  none\n"), "{text}");
+    let object = object(&empty());
+    assert_eq!(object["serial_ports"], json!([]));
+    assert_eq!(object["card_readers"], json!([]));
+    assert_eq!(object["card_readers_note"], "pcscd is not running");
+}

@@ -1,0 +1,60 @@
+//! `hharome simulate`: works a simulated device of a running daemon.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use hharome_protocol::action::Call as _;
+use hharome_protocol::bridge::SimulateCall;
+use hharome_protocol::client;
+use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
+
+use super::{Target, WRONG, call, complain};
+
+/// The arguments of `hharome simulate`.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  hharome simulate id_card put                 the first invented person's card
+  hharome simulate id_card put li-si           another one's
+  hharome simulate id_card put '{\"name\":\"钱七\",\"appendedAddress\":\"示例路9号\"}'
+  hharome simulate id_card lift
+  hharome simulate qr_scanner scan 6901234567892
+  hharome simulate id_card fault silence       or bad-checksum, cut-frame, unplug, none")]
+pub(super) struct Simulate {
+    /// The device, by its section of the configuration
+    device: String,
+    /// put, lift, scan, fault
+    verb: String,
+    /// put: a person or a card in JSON; scan: the code; fault: which one
+    argument: Option<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+pub(super) fn run(simulate: &Simulate) -> ExitCode {
+    let params = match params(simulate) {
+        Ok(params) => params,
+        Err(error) => return complain(WRONG, error),
+    };
+    call::send(&simulate.target, client::call(SimulateCall::NAME, Some(&params), None))
+}
+
+fn params(simulate: &Simulate) -> Result<Box<RawValue>, serde_json::Error> {
+    let mut params = Map::new();
+    params.insert("device".to_owned(), simulate.device.replace('-', "_").into());
+    params.insert("do".to_owned(), simulate.verb.clone().into());
+    if let Some(argument) = &simulate.argument {
+        let key = match simulate.verb.as_str() {
+            "put" => "card",
+            "fault" => "fault",
+            _ => "text",
+        };
+        let value = if key == "card" && argument.trim_start().starts_with('{') {
+            serde_json::from_str(argument)?
+        } else {
+            Value::String(argument.clone())
+        };
+        params.insert(key.to_owned(), value);
+    }
+    to_raw_value(&params)
+}

@@ -1,0 +1,150 @@
+//! `hharome virtual`: one virtual device on a pty, for any program that opens serial ports.
+//!
+//! The pty's path is the first line on stdout. Lines on stdin work the device: `put PERSON`,
+//! `lift`, `scan TEXT`, `fault NAME`; each is answered by `ok` or by what is wrong. The end of
+//! stdin changes nothing; SIGINT or SIGTERM ends the device.
+
+use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use hharome_hardware::code::virtual_scanner::VirtualScanner;
+use hharome_hardware::id_card::virtual_reader::VirtualReader;
+use hharome_hardware::port::far_end::{self, FarEnd, VirtualDevice};
+use hharome_hardware::port::pty::PtyFarEnd;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::{NO, WRONG, block_on, complain};
+use crate::config::{QrTrigger, Word};
+use crate::devices::trigger;
+use crate::simulation::{Gesture, Hand};
+
+/// The arguments of `hharome virtual`.
+#[derive(Args)]
+pub(super) struct Virtual {
+    #[command(subcommand)]
+    device: Device,
+    /// A symbolic link to the pty, which stays the same when it is unplugged and plugged in
+    #[arg(long, value_name = "PATH", global = true)]
+    link: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Device {
+    /// An ID-card reader (SAM-V) at 115200 baud
+    IdCard {
+        /// Whose card lies on it from the start
+        #[arg(long, value_name = "PERSON")]
+        card: Option<String>,
+    },
+    /// A scanner of QR and bar codes
+    Scanner {
+        /// What ends a code, with \r, \n and \t for the characters
+        #[arg(long, default_value = "\\r")]
+        suffix: String,
+        /// Scan only when triggered, as such a module: gm65, newland, newland-old, m3y
+        #[arg(long, value_name = "MODULE")]
+        trigger: Option<String>,
+    },
+}
+
+pub(super) fn run(arguments: &Virtual) -> ExitCode {
+    block_on(async {
+        let end = match PtyFarEnd::open(arguments.link.as_deref()) {
+            Ok(end) => end,
+            Err(error) => return complain(NO, format_args!("no pty can be had: {error}")),
+        };
+        if let Err(error) = writeln!(io::stdout(), "{}", end.path().display()) {
+            return complain(NO, format_args!("output: {error}"));
+        }
+        let plug = end.plug().clone();
+        match &arguments.device {
+            Device::IdCard { card } => {
+                let (reader, hand) = VirtualReader::new();
+                let hand = Hand::Reader(hand, plug);
+                if let Some(person) = card
+                    && let Err(error) = work(&hand, &format!("put {person}"))
+                {
+                    return complain(WRONG, error);
+                }
+                offer(end, reader, &hand).await
+            }
+            Device::Scanner { suffix, trigger: module } => {
+                let suffix = suffix.replace("\\r", "\r").replace("\\n", "\n").replace("\\t", "\t");
+                let module = match module.as_deref().map(known_trigger).transpose() {
+                    Ok(module) => module.and_then(trigger),
+                    Err(error) => return complain(WRONG, error),
+                };
+                let (scanner, hand) = VirtualScanner::new(suffix.as_bytes(), module);
+                offer(end, scanner, &Hand::Scanner(hand, plug)).await
+            }
+        }
+    })
+}
+
+fn known_trigger(word: &str) -> Result<QrTrigger, String> {
+    let known = QrTrigger::ALL.iter().find(|known| known.word() == word);
+    known.copied().ok_or_else(|| {
+        let words: Vec<_> = QrTrigger::ALL.iter().map(|known| known.word()).collect();
+        format!("--trigger: expected one of {}", words.join(", "))
+    })
+}
+
+async fn offer(end: PtyFarEnd, device: impl VirtualDevice, hand: &Hand) -> ExitCode {
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return complain(NO, "signals cannot be awaited");
+    };
+    let mut lines = stdin_lines();
+    let mut life = std::pin::pin!(far_end::run(end, device));
+    loop {
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => return ExitCode::SUCCESS,
+            _ = interrupt.recv() => return ExitCode::SUCCESS,
+            () = &mut life => return complain(NO, "the pty is gone"),
+            Some(line) = lines.recv() => {
+                let answer = work(hand, &line);
+                let words = answer.map_or_else(|error| error, |()| "ok".to_owned());
+                // Whoever gives the lines may not care for the answers.
+                let _ = writeln!(io::stdout(), "{words}");
+            }
+        }
+    }
+}
+
+/// One line of stdin, carried out.
+fn work(hand: &Hand, line: &str) -> Result<(), String> {
+    let (verb, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+    let rest = rest.trim();
+    let argument = (!rest.is_empty()).then_some(rest);
+    let card = match argument.filter(|_| verb == "put") {
+        None => None,
+        Some(json) if json.starts_with('{') => Some(RawValue::from_string(json.to_owned())),
+        Some(person) => Some(to_raw_value(person)),
+    };
+    let card = card.transpose().map_err(|error| format!("no JSON: {error}"))?;
+    let gesture = Gesture { verb, card: card.as_deref(), text: argument, fault: argument };
+    hand.make(&gesture).map_err(|error| error.to_string())
+}
+
+/// The lines of stdin, from a thread: reading it blocks.
+fn stdin_lines() -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        for line in io::stdin().lock().lines().map_while(Result::ok) {
+            if !line.trim().is_empty() && sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+        // Kept open: the end of stdin is not the end of the device.
+        loop {
+            std::thread::park();
+        }
+    });
+    lines
+}

@@ -1,0 +1,315 @@
+//! The configuration: TOML text in, typed values out, and the place of every mistake.
+//!
+//! `serve`, `check` and SIGHUP call [`Config::load`]; `hharome config` prints [`commented`]. A file
+//! is read in three steps, each in a room of its own:
+//!
+//! ```text
+//! text ── toml ──► tables with spans ── schema ──► Config ── consistency ──► Config
+//!  syntax mistakes               unknown, wrong, out of range    keys that contradict
+//! ```
+//!
+//! Every key is written down once, in a `section!` table (`listen`, `devices`): its type, default,
+//! rule, documentation, and whether SIGHUP can change it. The structs, the reader, what a mistake
+//! calls allowed, the commented file and the reload report all come from that one table. The tables
+//! are read by those rules and not by serde, because a rule can name what is allowed, can tell
+//! several mistakes at once, and never puts a secret into a message.
+
+mod commented;
+mod consistency;
+mod devices;
+mod listen;
+mod rule;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use self::commented::commented;
+pub use self::devices::{
+    Buzzer, BuzzerDriver, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard, IdCardDriver, Infrared,
+    InfraredDriver, Microphone, MicrophoneDriver, Printer, PrinterDriver, Psam, PsamDriver,
+    QrEncoding, QrScanner, QrScannerDriver, QrTrigger, SamBaud, SecondScreen, SecondScreenDriver,
+    SocialSecurityCard, SocialSecurityCardDriver, Speech, SpeechDriver,
+};
+pub use self::listen::{
+    DEFAULT_HTTP, DEFAULT_TCP, DeviceInfo, Limits, Listen, Log, LogLevel, Secret, Timeouts,
+    default_unix_path,
+};
+pub use self::schema::{ConfigError, Mistake};
+pub use self::words::{Driver, Word};
+
+use self::schema::{Change, Document, Key, Section};
+
+/// The file that is read when neither `--config` nor `$HHAROME_CONFIG` names another.
+pub const SYSTEM_FILE: &str = "/etc/hharome/config.toml";
+
+/// The environment variable that names the file when `--config` does not; empty counts as unset.
+pub const FILE_VARIABLE: &str = "HHAROME_CONFIG";
+
+/// Makes [`Config`] and what walks over all of its sections, in the order of the file.
+macro_rules! sections {
+    ($($(#[doc = $doc:literal])+ $name:ident: $section:ty,)+) => {
+        /// The whole configuration, one field a section, every value checked.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Config {
+            $($(#[doc = $doc])+ pub $name: $section,)+
+        }
+
+        impl Config {
+            /// Reads every section of a document; mistakes are left in the document.
+            fn read(document: &mut Document<'_>) -> Self {
+                document.refuse_unknown_sections(&[$(stringify!($name)),+]);
+                Self { $($name: document.section(stringify!($name)),)+ }
+            }
+
+            /// Every section in the order of the file: its name, what it is about, its keys.
+            fn schema() -> Vec<(&'static str, &'static [&'static str], Vec<Key>)> {
+                vec![$((
+                    stringify!($name),
+                    <$section as Section>::ABOUT,
+                    <$section as Section>::keys(),
+                ),)+]
+            }
+
+            /// Each key whose value differs: section, key, and how a change takes effect.
+            fn differences(&self, new: &Self) -> Vec<(&'static str, &'static str, Change)> {
+                let mut all = Vec::new();
+                $(all.extend(
+                    self.$name
+                        .differences(&new.$name)
+                        .into_iter()
+                        .map(|(key, change)| (stringify!($name), key, change)),
+                );)+
+                all
+            }
+
+            /// This configuration with every key that SIGHUP applies taken from `new`, and all
+            /// others kept: what is in force after a reload.
+            #[must_use]
+            pub fn reloaded(&self, new: &Self) -> Self {
+                Self { $($name: self.$name.reloaded(&new.$name),)+ }
+            }
+        }
+    };
+}
+
+sections! {
+    /// `[listen]`: where clients connect, and who may.
+    listen: Listen,
+    /// `[limits]`: how much one client may ask and leave unread.
+    limits: Limits,
+    /// `[device_info]`: what `getDeviceInfo` answers instead of what the machine says.
+    device_info: DeviceInfo,
+    /// `[timeouts]`: how long calls wait.
+    timeouts: Timeouts,
+    /// `[id_card]`: the resident ID card reader.
+    id_card: IdCard,
+    /// `[qr_scanner]`: the scanner of QR and bar codes.
+    qr_scanner: QrScanner,
+    /// `[cpu_card]`: the contactless reader of CPU cards.
+    cpu_card: CpuCard,
+    /// `[psam]`: the slots of the PSAM cards.
+    psam: Psam,
+    /// `[social_security_card]`: the reader of social-security cards.
+    social_security_card: SocialSecurityCard,
+    /// `[microphone]`: the capture device.
+    microphone: Microphone,
+    /// `[printer]`: the receipt printer.
+    printer: Printer,
+    /// `[infrared]`: the sensor that tells whether somebody stands there.
+    infrared: Infrared,
+    /// `[second_screen]`: the screen that shows a picture to the customer.
+    second_screen: SecondScreen,
+    /// `[speech]`: the speech synthesiser.
+    speech: Speech,
+    /// `[buzzer]`: what beeps.
+    buzzer: Buzzer,
+    /// `[face]`: the provider of face recognition.
+    face: Face,
+    /// `[log]`: what is written to the log.
+    log: Log,
+}
+
+/// A configuration and where it came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// What is in force.
+    pub config: Config,
+    /// The file it was read from; `None`: no file was found, and everything is simulated.
+    pub source: Option<PathBuf>,
+}
+
+impl Config {
+    /// Finds and reads the configuration: `explicit` (`--config`), else `$HHAROME_CONFIG`, else
+    /// [`SYSTEM_FILE`] if it exists, else [`Config::simulated`].
+    ///
+    /// # Errors
+    /// A file that cannot be read (one that is named must exist), or the mistakes in it.
+    pub fn load(explicit: Option<&Path>) -> Result<Loaded, ConfigError> {
+        Self::load_from(explicit, env::var_os(FILE_VARIABLE), Path::new(SYSTEM_FILE))
+    }
+
+    /// Reads a configuration from its text; `file_name` is what mistakes are reported under.
+    ///
+    /// # Errors
+    /// Every mistake in the text, with its line; contradictions between keys only when each key
+    /// by itself is right.
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, ConfigError> {
+        let tables = schema::tables(text, file_name, &Self::schema())?;
+        let mut document = Document::new(text, file_name, &tables);
+        let config = Self::read(&mut document);
+        document.verdict()?;
+        consistency::check(&config, &mut document);
+        document.verdict()?;
+        Ok(config)
+    }
+
+    /// What is in force without a file: every device simulated, the Unix socket, TCP and HTTP all
+    /// on at their default addresses.
+    pub fn simulated() -> Self {
+        let mut config = Self::default();
+        config.listen.tcp = Some(DEFAULT_TCP);
+        config.listen.http = Some(DEFAULT_HTTP);
+        for driver in config.drivers_mut() {
+            driver.simulate();
+        }
+        config
+    }
+
+    /// Replaces every driver that is not `none` by `simulated` (the flag `--simulate`).
+    pub fn simulate(&mut self) {
+        for driver in self.drivers_mut() {
+            if !driver.is_none() {
+                driver.simulate();
+            }
+        }
+    }
+
+    /// Every device section with the word of its driver, in the order of the file.
+    pub fn drivers(&self) -> [(&'static str, &'static str); 12] {
+        [
+            ("id_card", self.id_card.driver.word()),
+            ("qr_scanner", self.qr_scanner.driver.word()),
+            ("cpu_card", self.cpu_card.driver.word()),
+            ("psam", self.psam.driver.word()),
+            ("social_security_card", self.social_security_card.driver.word()),
+            ("microphone", self.microphone.driver.word()),
+            ("printer", self.printer.driver.word()),
+            ("infrared", self.infrared.driver.word()),
+            ("second_screen", self.second_screen.driver.word()),
+            ("speech", self.speech.driver.word()),
+            ("buzzer", self.buzzer.driver.word()),
+            ("face", self.face.driver.word()),
+        ]
+    }
+
+    /// The sections whose driver this version knows by name but cannot run yet, with that driver;
+    /// their calls answer `unsupported`.
+    pub fn not_yet(&self) -> Vec<(&'static str, &'static str)> {
+        self.real_drivers().into_iter().filter(|driver| !RUNNABLE.contains(driver)).collect()
+    }
+
+    /// What is allowed and yet worth a warning at start and in `check`, one sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let open: Vec<&str> = [("tcp", self.listen.tcp), ("http", self.listen.http)]
+            .into_iter()
+            .filter_map(|(key, address)| address.map(|_| key))
+            .collect();
+        let real: Vec<&str> = self.real_drivers().into_iter().map(|(section, _)| section).collect();
+        if self.listen.token.is_none() && !open.is_empty() && !real.is_empty() {
+            warnings.push(format!(
+                "[listen] {}: on without a token while real devices are configured ({}): every \
+                 local program can use them; set [listen] token",
+                open.join(", "),
+                real.join(", "),
+            ));
+        }
+        for (section, driver) in self.not_yet() {
+            warnings.push(format!(
+                "[{section}] driver: this version cannot run {driver:?} yet; calls on it answer \
+                 unsupported",
+            ));
+        }
+        warnings
+    }
+
+    /// The keys in which `new` differs from `self` and which a running daemon cannot change, as
+    /// `[section] key`; they take effect at the next start.
+    pub fn unchangeable(&self, new: &Self) -> Vec<String> {
+        self.changed(new, Change::Restart)
+    }
+
+    /// The keys in which `new` differs from `self` and which SIGHUP applies, as `[section] key`.
+    /// Names only: no value, so that no token reaches the log.
+    pub fn reread(&self, new: &Self) -> Vec<String> {
+        self.changed(new, Change::Reread)
+    }
+
+    /// [`Config::load`] with the environment given.
+    fn load_from(
+        explicit: Option<&Path>,
+        variable: Option<OsString>,
+        system: &Path,
+    ) -> Result<Loaded, ConfigError> {
+        let named = explicit
+            .map(Path::to_owned)
+            .or_else(|| variable.filter(|value| !value.is_empty()).map(PathBuf::from));
+        let path = named.clone().unwrap_or_else(|| system.to_owned());
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let name = path.display().to_string();
+                let text = std::str::from_utf8(&bytes)
+                    .map_err(|error| schema::not_text(&name, &bytes, error.valid_up_to()))?;
+                Ok(Loaded { config: Self::parse(text, &name)?, source: Some(path) })
+            }
+            // Only the absence of an unnamed file means "all simulated": a file that is there and
+            // cannot be read must not turn a kiosk into a simulation.
+            Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
+                Ok(Loaded { config: Self::simulated(), source: None })
+            }
+            Err(source) => Err(ConfigError::Unreadable { path, source }),
+        }
+    }
+
+    fn real_drivers(&self) -> Vec<(&'static str, &'static str)> {
+        self.drivers()
+            .into_iter()
+            .filter(|(_, driver)| *driver != words::NONE && *driver != words::SIMULATED)
+            .collect()
+    }
+
+    fn drivers_mut(&mut self) -> [&mut dyn Driver; 12] {
+        [
+            &mut self.id_card.driver,
+            &mut self.qr_scanner.driver,
+            &mut self.cpu_card.driver,
+            &mut self.psam.driver,
+            &mut self.social_security_card.driver,
+            &mut self.microphone.driver,
+            &mut self.printer.driver,
+            &mut self.infrared.driver,
+            &mut self.second_screen.driver,
+            &mut self.speech.driver,
+            &mut self.buzzer.driver,
+            &mut self.face.driver,
+        ]
+    }
+
+    fn changed(&self, new: &Self, wanted: Change) -> Vec<String> {
+        self.differences(new)
+            .into_iter()
+            .filter(|(_, _, change)| *change == wanted)
+            .map(|(section, key, _)| format!("[{section}] {key}"))
+            .collect()
+    }
+}
+
+/// The real drivers that this version runs. A driver that is added moves in here.
+const RUNNABLE: [(&str, &str); 2] = [("id_card", "sam-v-serial"), ("qr_scanner", "serial")];

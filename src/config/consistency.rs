@@ -1,0 +1,95 @@
+//! Mistakes that no key makes alone: keys that contradict each other.
+//!
+//! Runs after every key was found right by itself, and leaves its mistakes in the document, at the
+//! line of the key that has to change.
+
+use std::net::SocketAddr;
+
+use super::Config;
+use super::devices::{IdCardDriver, QrScannerDriver};
+use super::schema::Document;
+
+/// Notes every contradiction.
+pub(super) fn check(config: &Config, document: &mut Document<'_>) {
+    addresses(config, document);
+    queues(config, document);
+    ports(config, document);
+}
+
+fn addresses(config: &Config, document: &mut Document<'_>) {
+    let listen = &config.listen;
+    for (key, address) in [("tcp", listen.tcp), ("http", listen.http)] {
+        let open = address.filter(|address| !is_loopback(*address) && listen.token.is_none());
+        if let Some(address) = open {
+            document.note(
+                "listen",
+                Some(key),
+                &format!("{address} can be reached from other machines, and no token is set"),
+                "127.0.0.1, [::1] or localhost; any address once token is set",
+            );
+        }
+    }
+    if listen.tcp.is_some_and(|tcp| tcp.port() != 0) && listen.tcp == listen.http {
+        document.note("listen", Some("http"), "is the same address as tcp", "another port");
+    }
+}
+
+fn queues(config: &Config, document: &mut Document<'_>) {
+    let (paused, waiting) = (config.limits.paused_frames, config.limits.waiting_frames);
+    if paused >= waiting {
+        // Whichever of the two was written is the one to change; the other is a default.
+        let key = if paused == super::Limits::default().paused_frames {
+            "waiting_frames"
+        } else {
+            "paused_frames"
+        };
+        document.note(
+            "limits",
+            Some(key),
+            &format!("paused_frames ({paused}) does not lie below waiting_frames ({waiting})"),
+            "paused_frames smaller than waiting_frames",
+        );
+    }
+}
+
+fn ports(config: &Config, document: &mut Document<'_>) {
+    let users: Vec<(&'static str, &'static str, Option<&str>)> = [
+        (config.id_card.driver == IdCardDriver::SamVSerial).then_some((
+            "id_card",
+            "sam-v-serial",
+            config.id_card.port.as_deref(),
+        )),
+        (config.qr_scanner.driver == QrScannerDriver::Serial).then_some((
+            "qr_scanner",
+            "serial",
+            config.qr_scanner.port.as_deref(),
+        )),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    for (section, driver, port) in &users {
+        if port.is_none() {
+            document.note(
+                section,
+                Some("port"),
+                &format!("is missing, and driver {driver:?} needs it"),
+                "the absolute path of a serial port (hharome devices lists them)",
+            );
+        }
+    }
+    match users.as_slice() {
+        [(first, _, Some(one)), (second, _, Some(other))] if one == other => document.note(
+            second,
+            Some("port"),
+            &format!("{other:?} is the port of [{first}] too"),
+            "a port of its own",
+        ),
+        _ => {}
+    }
+}
+
+/// Whether only this machine can reach the address, IPv4 written as IPv6 included.
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}

@@ -1,0 +1,367 @@
+//! The sections of the devices. A section that is left out is `driver = "none"`.
+//!
+//! Read at start by the room that makes the devices; a change of any of them needs a new start,
+//! because a driver owns its port for the daemon's life.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::rule::{
+    device_path, frame_mark, millis, name, one_of, optional, path, printer_address, sam_baud,
+    slot_patterns, span, switch, whole,
+};
+use super::schema::section;
+use super::words::{drivers, words};
+
+/// The speed of the ID reader's serial line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SamBaud {
+    /// Try each rate of the SAM until it answers.
+    Auto,
+    /// This rate, one of 9600, 19200, 38400, 57600, 115200 bits per second.
+    Fixed(u32),
+}
+
+drivers! {
+    /// The drivers of the ID card reader.
+    IdCardDriver {
+        /// A SAM_V or SAM_A module on a serial line (GA/T 467).
+        SamVSerial = "sam-v-serial",
+    }
+}
+
+section! {
+    /// The resident ID card reader.
+    IdCard {
+        /// What drives it.
+        driver: IdCardDriver = IdCardDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+        /// Where it is; required with sam-v-serial. Names below /dev/serial/by-id stay the same.
+        port: Option<String> = None;
+        "port", Example(r#""/dev/ttyUSB0""#), optional(device_path()), Restart;
+        /// The speed of its serial line.
+        baud: SamBaud = SamBaud::Fixed(115_200);
+        "baud", Default("115200"), sam_baud(), Restart;
+        /// How often it looks for a card while somebody wants one.
+        poll: Duration = Duration::from_millis(300);
+        "poll_ms", Default("300"), millis(100, 2000), Restart;
+        /// The vendor's library that decodes the card's photo (WLT), with an `unpack` function;
+        /// there is no open one. Left out: `photoBase64` is empty.
+        photo_decoder: Option<PathBuf> = None;
+        "photo_decoder", Example(r#""/opt/wlt/libwlt2bmp.so""#), optional(path()), Restart;
+        /// The third argument of the library's `unpack`: old libraries take 0, others a number of
+        /// their vendor's, without which they refuse.
+        photo_mode: i32 = 0;
+        "photo_mode", Default("0"), whole(0, 2_147_483_647, ""), Restart;
+        /// How long the photo decoder may take; then the card is delivered without its photo.
+        photo_limit: Duration = Duration::from_secs(2);
+        "photo_limit_ms", Default("2000"), millis(100, 60_000), Restart;
+        /// Whether the photo as the chip has it (WLT, 1024 bytes) is given too, as `photoWltBase64`.
+        raw_photo: bool = false;
+        "raw_photo", Default("false"), switch(), Restart;
+        /// Whether cards are read together with their fingerprints, for modules that read no other
+        /// way. It takes longer, and the fingerprints are thrown away.
+        fingerprint: bool = false;
+        "fingerprint", Default("false"), switch(), Restart;
+    }
+}
+
+drivers! {
+    /// The drivers of the scanner.
+    QrScannerDriver {
+        /// A scanner on a serial line or USB-CDC.
+        Serial = "serial",
+        /// A scanner that types as a keyboard.
+        Evdev = "evdev",
+    }
+}
+
+words! {
+    /// How a scanner's bytes become text.
+    QrEncoding {
+        /// UTF-8 where the bytes are valid UTF-8, else GB18030.
+        Auto = "auto",
+        /// UTF-8.
+        Utf8 = "utf-8",
+        /// GB18030, which holds GBK and GB 2312.
+        Gb18030 = "gb18030",
+    }
+}
+
+words! {
+    /// The family of commands that switches a scanner on for one code.
+    QrTrigger {
+        /// The scanner needs no command: it scans by itself.
+        None = "none",
+        /// GROW GM65, GM67, GM805 and what shares their commands.
+        Gm65 = "gm65",
+        /// Newland, unified commands.
+        Newland = "newland",
+        /// Newland, old commands.
+        NewlandOld = "newland-old",
+        /// Honeywell.
+        Honeywell = "honeywell",
+        /// M3Y and what shares its commands.
+        M3y = "m3y",
+    }
+}
+
+section! {
+    /// The scanner of QR and bar codes.
+    QrScanner {
+        /// What drives it.
+        driver: QrScannerDriver = QrScannerDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+        /// Where it is; required with serial. For evdev the input device.
+        port: Option<String> = None;
+        "port", Example(r#""/dev/ttyACM0""#), optional(device_path()), Restart;
+        /// The speed of its serial line; USB-CDC ignores it.
+        baud: u32 = 9600;
+        "baud", Default("9600"), whole(300, 4_000_000, "bits per second"), Restart;
+        /// What the scanner sends after each code; empty: a code ends after idle_ms.
+        suffix: String = "\r".to_owned();
+        "suffix", Default(r#""\r""#), frame_mark(), Restart;
+        /// What the scanner sends before each code; it is taken off.
+        prefix: String = String::new();
+        "prefix", Default(r#""""#), frame_mark(), Restart;
+        /// How the bytes become text.
+        encoding: QrEncoding = QrEncoding::Auto;
+        "encoding", Default(r#""auto""#), one_of(), Restart;
+        /// How long nothing must come until a code without suffix is complete.
+        idle: Duration = Duration::from_millis(100);
+        "idle_ms", Default("100"), millis(10, 2000), Restart;
+        /// For how long the same code again counts as the same scan.
+        same_code: Option<Duration> = None;
+        "same_code_ms", Default("0"), span(60_000), Restart;
+        /// The commands that switch the scanner on while somebody waits for a code.
+        trigger: QrTrigger = QrTrigger::None;
+        "trigger", Default(r#""none""#), one_of(), Restart;
+    }
+}
+
+drivers! {
+    /// The drivers of the CPU card reader.
+    CpuCardDriver {
+        /// A contactless reader of PC/SC.
+        Pcsc = "pcsc",
+    }
+}
+
+section! {
+    /// The contactless reader of CPU cards.
+    CpuCard {
+        /// What drives it.
+        driver: CpuCardDriver = CpuCardDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+        /// Which reader, a pattern with * and ? over the names of PC/SC. Of several that match the
+        /// first in name order is taken. Left out: any reader.
+        reader: Option<String> = None;
+        "reader", Example(r#""*R502 Contactless*""#),
+        optional(name("a pattern such as *R502 Contactless*")), Restart;
+    }
+}
+
+drivers! {
+    /// The drivers of the PSAM slots.
+    PsamDriver {
+        /// SAM slots of PC/SC readers.
+        Pcsc = "pcsc",
+    }
+}
+
+section! {
+    /// The slots of the PSAM cards.
+    Psam {
+        /// What drives them.
+        driver: PsamDriver = PsamDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+        /// Which PC/SC readers are slot 1 and slot 2, patterns as in `[cpu_card]`. Names end in the
+        /// numbers of reader and slot.
+        slots: Vec<String> = Vec::new();
+        "slots", Example(r#"["*SAM* 00", "*SAM* 01"]"#), slot_patterns(), Restart;
+    }
+}
+
+drivers! {
+    /// The drivers of the social-security card reader.
+    SocialSecurityCardDriver {
+        /// A contact reader of PC/SC.
+        Pcsc = "pcsc",
+    }
+}
+
+section! {
+    /// The reader of social-security cards.
+    SocialSecurityCard {
+        /// What drives it.
+        driver: SocialSecurityCardDriver = SocialSecurityCardDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+        /// Which reader, a pattern as in `[cpu_card]`. Left out: any reader.
+        reader: Option<String> = None;
+        "reader", Example(r#""*R502 Contact Reader*""#),
+        optional(name("a pattern such as *R502 Contact Reader*")), Restart;
+    }
+}
+
+drivers! {
+    /// The drivers of the microphone.
+    MicrophoneDriver {
+        /// A capture device of ALSA.
+        Alsa = "alsa",
+    }
+}
+
+section! {
+    /// The microphone: 16 kHz, 16 bit, mono.
+    Microphone {
+        /// What drives it.
+        driver: MicrophoneDriver = MicrophoneDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+        /// The capture device, as ALSA names it.
+        device: String = "default".to_owned();
+        "device", Default(r#""default""#),
+        name("a PCM name of ALSA, such as default or plughw:CARD=PCH,DEV=0"), Restart;
+        /// How much sound one event carries; 40 ms are 1280 bytes.
+        chunk: Duration = Duration::from_millis(40);
+        "chunk_ms", Default("40"), millis(10, 1000), Restart;
+    }
+}
+
+drivers! {
+    /// The drivers of the receipt printer.
+    PrinterDriver {
+        /// ESC/POS on a serial line.
+        EscposSerial = "escpos-serial",
+        /// ESC/POS over TCP, port 9100 as a rule.
+        EscposTcp = "escpos-tcp",
+        /// ESC/POS through the kernel's USB printer device.
+        EscposDevice = "escpos-device",
+    }
+}
+
+section! {
+    /// The receipt printer.
+    Printer {
+        /// What drives it.
+        driver: PrinterDriver = PrinterDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+        /// Where it is, for escpos-serial.
+        port: Option<String> = None;
+        "port", Example(r#""/dev/ttyS1""#), optional(device_path()), Restart;
+        /// The speed of its serial line, for escpos-serial.
+        baud: u32 = 9600;
+        "baud", Default("9600"), whole(300, 4_000_000, "bits per second"), Restart;
+        /// Where it is, for escpos-tcp.
+        address: Option<String> = None;
+        "address", Example(r#""192.168.1.50:9100""#), optional(printer_address()), Restart;
+        /// Where it is, for escpos-device.
+        path: Option<String> = None;
+        "path", Example(r#""/dev/usb/lp0""#), optional(device_path()), Restart;
+        /// Dots in one line: 384 on paper of 58 mm, 576 on paper of 80 mm, as a rule.
+        width_dots: u32 = 384;
+        "width_dots", Default("384"), whole(64, 2048, "dots"), Restart;
+    }
+}
+
+drivers! {
+    /// The drivers of the presence sensor.
+    InfraredDriver {
+        /// A sensor that is an input device.
+        Evdev = "evdev",
+        /// A sensor on a GPIO line.
+        Gpio = "gpio",
+        /// A sensor on a serial line.
+        Serial = "serial",
+    }
+}
+
+section! {
+    /// The sensor that tells whether somebody stands there.
+    Infrared {
+        /// What drives it.
+        driver: InfraredDriver = InfraredDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+        /// The input device, for evdev.
+        device: Option<String> = None;
+        "device", Example(r#""/dev/input/event3""#), optional(device_path()), Restart;
+        /// The GPIO line, for gpio: its name, or chip and number.
+        line: Option<String> = None;
+        "line", Example(r#""gpiochip0:17""#),
+        optional(name("a line's name, or CHIP:NUMBER")), Restart;
+        /// Where the sensor is, for serial.
+        port: Option<String> = None;
+        "port", Example(r#""/dev/ttyS2""#), optional(device_path()), Restart;
+    }
+}
+
+drivers! {
+    /// The drivers of the second screen.
+    SecondScreenDriver {
+        /// An output of an X server.
+        X11 = "x11",
+    }
+}
+
+section! {
+    /// The screen that shows a picture to the customer.
+    SecondScreen {
+        /// What drives it.
+        driver: SecondScreenDriver = SecondScreenDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+    }
+}
+
+drivers! {
+    /// The drivers of speech.
+    SpeechDriver {
+        /// The desktop's speech service.
+        SpeechDispatcher = "speech-dispatcher",
+        /// The synthesiser by itself.
+        EspeakNg = "espeak-ng",
+    }
+}
+
+section! {
+    /// The speech synthesiser.
+    Speech {
+        /// What drives it.
+        driver: SpeechDriver = SpeechDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+    }
+}
+
+drivers! {
+    /// The drivers of the buzzer.
+    BuzzerDriver {
+        /// An input device with a beeper.
+        Evdev = "evdev",
+        /// The buzzer of a card reader.
+        Pcsc = "pcsc",
+    }
+}
+
+section! {
+    /// What beeps.
+    Buzzer {
+        /// What drives it.
+        driver: BuzzerDriver = BuzzerDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+    }
+}
+
+drivers! {
+    /// The providers of face recognition.
+    FaceDriver {
+        /// A face service that is asked over HTTP.
+        Http = "http",
+    }
+}
+
+section! {
+    /// The provider of face recognition.
+    Face {
+        /// What drives it.
+        driver: FaceDriver = FaceDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+    }
+}

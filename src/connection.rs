@@ -1,0 +1,277 @@
+//! The life of one client: one task that owns its socket, its calls and its listeners.
+//!
+//! ```text
+//! socket ─► frame ─► router ─► call under way ─┐
+//!    ▲                                          ├─► outbox ─► socket
+//!    └── not read while the outbox is long      │
+//! channels ─────────────── events ──────────────┘
+//! ```
+//!
+//! The calls of a client are futures inside this task. Ending one – closed, superseded, time
+//! limit, client gone, `bridge.reset`, shutdown – is dropping its future; whoever takes a call
+//! out of [`Calls`] writes its one reply. When the task ends, all of it ends.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hharome_protocol::failure::Failure;
+use hharome_protocol::frame::{self, ClientFrame, Rejected};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::bridge::Bridge;
+use crate::calls::Calls;
+use crate::channels::StageSwitch;
+use crate::outbox::Outbox;
+use crate::router::Desk;
+use crate::transport::{Incoming, Transport, access};
+
+/// Frames of one client that are handled before its answers are written: enough to write many
+/// answers in one go, few enough that others get their turn.
+const BATCH: usize = 32;
+
+/// How long a client that is being sent away has to take its last frames.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long calls that act on the world may run on when their client or the daemon goes.
+const LAST_ACTS: Duration = Duration::from_secs(5);
+
+/// Who is at the other end.
+pub struct Peer {
+    /// `unix`, `tcp` or `ws`.
+    pub transport: &'static str,
+    /// Whether a token has to be the first frame, and until when.
+    pub token_by: Option<Instant>,
+}
+
+/// What one connection is for everybody else: where its frames go, and what it listens to.
+pub struct Client {
+    /// Number of the connection, for logs and listeners.
+    pub id: u64,
+    /// What waits to be written.
+    pub outbox: Arc<Outbox>,
+    /// The stages of its calls, if it wants to hear of them.
+    pub stages: Arc<StageSwitch>,
+}
+
+/// Serves one client to its end.
+pub async fn serve(
+    bridge: Arc<Bridge>,
+    transport: impl Transport,
+    peer: Peer,
+    stop: CancellationToken,
+) {
+    let client = bridge.admit();
+    let id = client.id;
+    tracing::debug!(connection = id, transport = peer.transport, "connection begins");
+    let mut connection = Connection {
+        calls: Calls::new(bridge.config().limits.calls_per_connection),
+        pause_at: bridge.config().limits.paused_frames,
+        bridge: Arc::clone(&bridge),
+        client,
+        transport,
+        ended: false,
+    };
+    let end = connection.run(peer.token_by, &stop).await;
+    connection.leave(&end).await;
+    bridge.dismiss(&connection.client, end == End::TooSlow);
+    tracing::debug!(connection = id, ?end, "connection ended");
+}
+
+struct Connection<T> {
+    bridge: Arc<Bridge>,
+    client: Client,
+    transport: T,
+    calls: Calls,
+    pause_at: usize,
+    /// Nothing more will be read.
+    ended: bool,
+}
+
+/// Why a connection ends.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// The client has finished sending, or is gone.
+    Finished,
+    /// Its socket does not work any more.
+    Broken(io::ErrorKind),
+    /// It reads too slowly.
+    TooSlow,
+    /// It did not show the token.
+    NotAdmitted,
+    /// The daemon stops.
+    Stopped,
+}
+
+enum Step {
+    Incoming(Incoming),
+    Answered,
+    End(End),
+}
+
+impl<T: Transport> Connection<T> {
+    async fn run(&mut self, token_by: Option<Instant>, stop: &CancellationToken) -> End {
+        if let Some(by) = token_by
+            && let Err(end) = self.admit(by, stop).await
+        {
+            return end;
+        }
+        let mut stopped = std::pin::pin!(stop.cancelled());
+        loop {
+            let step = std::future::poll_fn(|cx| {
+                if stopped.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(Step::End(End::Stopped));
+                }
+                self.poll_step(cx)
+            })
+            .await;
+            match step {
+                Step::Answered => {}
+                Step::End(end) => return end,
+                Step::Incoming(Incoming::End) => return End::Finished,
+                Step::Incoming(incoming) => {
+                    self.incoming(incoming);
+                    for _ in 1..BATCH {
+                        // Answers that are ready at once count towards the pause.
+                        self.answer_ready();
+                        if self.client.outbox.len() >= self.pause_at {
+                            break;
+                        }
+                        match self.transport.buffered() {
+                            Some(incoming) => self.incoming(incoming),
+                            None => break,
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writing goes on beside everything; then finished calls; then, if the client takes its
+    /// answers, what it has to say.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        let mut answered = false;
+        while let Poll::Ready(Some(frame)) = self.calls.poll_answer(cx) {
+            self.client.outbox.push(frame);
+            answered = true;
+        }
+        if self.client.outbox.poll_overflow(cx) {
+            return Poll::Ready(Step::End(End::TooSlow));
+        }
+        if let Poll::Ready(Err(error)) = self.transport.poll_flush(cx, &self.client.outbox) {
+            return Poll::Ready(Step::End(End::Broken(error.kind())));
+        }
+        if answered {
+            return Poll::Ready(Step::Answered);
+        }
+        if self.ended || self.client.outbox.len() >= self.pause_at {
+            return Poll::Pending;
+        }
+        match self.transport.poll_next(cx) {
+            Poll::Ready(Ok(incoming)) => Poll::Ready(Step::Incoming(incoming)),
+            Poll::Ready(Err(error)) => Poll::Ready(Step::End(End::Broken(error.kind()))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn answer_ready(&mut self) {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        while let Poll::Ready(Some(frame)) = self.calls.poll_answer(&mut cx) {
+            self.client.outbox.push(frame);
+        }
+    }
+
+    fn incoming(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Frame(bytes) => self.frame(&bytes),
+            Incoming::TooLong => {
+                let limit = self.bridge.config().listen.max_frame_bytes;
+                self.desk().rejected(&Rejected::too_long(limit));
+            }
+            Incoming::End => {}
+        }
+    }
+
+    fn frame(&mut self, bytes: &Bytes) {
+        match frame::parse(bytes) {
+            Ok(ClientFrame::Action(request)) => self.desk().request(request, None),
+            Ok(ClientFrame::Call { name, params, id }) => self.desk().call(&name, params, id),
+            Ok(ClientFrame::On { channel }) => self.desk().on(&channel),
+            Ok(ClientFrame::Off { channel }) => self.desk().off(&channel),
+            // A token where none is needed, or once more, is no mistake.
+            Ok(ClientFrame::Token(_)) => {}
+            Err(rejected) => self.desk().rejected(&rejected),
+        }
+    }
+
+    fn desk(&mut self) -> Desk<'_> {
+        Desk { bridge: &self.bridge, client: &self.client, calls: &mut self.calls }
+    }
+
+    /// The first frame has to be the token; a right one is not answered.
+    async fn admit(&mut self, by: Instant, stop: &CancellationToken) -> Result<(), End> {
+        let mut late: std::pin::Pin<Box<Sleep>> = Box::pin(sleep_until(by));
+        let first = std::future::poll_fn(|cx| {
+            if late.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(End::NotAdmitted));
+            }
+            self.transport.poll_next(cx).map_err(|error| End::Broken(error.kind()))
+        });
+        let first = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(End::Stopped),
+            first = first => first?,
+        };
+        if matches!(first, Incoming::End) {
+            return Err(End::Finished);
+        }
+        let admitted = matches!(&first, Incoming::Frame(bytes) if matches!(
+            frame::parse(bytes),
+            Ok(ClientFrame::Token(token)) if access::admits(self.bridge.config().listen.token.as_ref(), &token)
+        ));
+        if admitted {
+            return Ok(());
+        }
+        tracing::warn!(connection = self.client.id, "a client did not show the token");
+        let failure =
+            Failure::forbidden("the first frame has to be {\"token\":…}, and the right one");
+        self.desk().rejected(&Rejected { echo: frame::Echo::default(), failure });
+        Err(End::NotAdmitted)
+    }
+
+    /// Ends what waits, lets what acts run to its end, and writes what can still be written.
+    async fn leave(&mut self, end: &End) {
+        self.ended = true;
+        if let End::TooSlow = end {
+            tracing::warn!(
+                connection = self.client.id,
+                "a client reads too slowly and is disconnected; its answers are lost"
+            );
+        }
+        self.bridge.channels.unsubscribe_all(&self.client);
+        for frame in self.calls.cancel_waiting() {
+            self.client.outbox.push(frame);
+        }
+        let readable = matches!(end, End::Finished | End::Stopped | End::NotAdmitted);
+        if !readable {
+            return;
+        }
+        // The client may have closed only its own direction, and still read.
+        let _ = timeout(LAST_ACTS, async {
+            while !self.calls.is_empty() {
+                if let Step::End(_) = std::future::poll_fn(|cx| self.poll_step(cx)).await {
+                    break;
+                }
+            }
+        })
+        .await;
+        let _ = timeout(FAREWELL, async {
+            std::future::poll_fn(|cx| self.transport.poll_flush(cx, &self.client.outbox)).await?;
+            std::future::poll_fn(|cx| self.transport.poll_close(cx)).await
+        })
+        .await;
+    }
+}

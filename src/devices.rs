@@ -1,0 +1,293 @@
+//! The devices of this kiosk, built from the configuration: which driver, over which port, and
+//! for simulated ones the far end that stands there instead of the hardware.
+//!
+//! Every section of the configuration is one device, with or without a driver, so that
+//! `bridge.status` shows all of them. A device's task runs for as long as the daemon.
+
+use hharome_hardware::code::Code;
+use hharome_hardware::code::framing::{Encoding, Framing};
+use hharome_hardware::code::serial::{self, SerialScanner};
+use hharome_hardware::code::trigger::Trigger;
+use hharome_hardware::code::virtual_scanner::VirtualScanner;
+use hharome_hardware::device::{self, State, Status};
+use hharome_hardware::id_card::IdCard;
+use hharome_hardware::id_card::photo::PhotoDecoder;
+use hharome_hardware::id_card::sam_v::{self, SamV};
+use hharome_hardware::id_card::virtual_reader::VirtualReader;
+use hharome_hardware::port::SerialPort;
+use hharome_hardware::port::far_end::{self, FarEnd, Plug, VirtualDevice};
+use hharome_hardware::port::memory::memory_port;
+use hharome_hardware::port::serial::SerialDevice;
+use hharome_hardware::source::Source;
+use hharome_protocol::bridge::{DeviceState, DeviceStatus, SimulateParams};
+use hharome_protocol::failure::Failure;
+
+use crate::bridge::Clock;
+use crate::config::{self, Config, IdCardDriver, QrEncoding, QrScannerDriver, QrTrigger, SamBaud};
+use crate::identity::Identity;
+use crate::simulation::{Gesture, Hand};
+
+/// All devices of this kiosk.
+pub struct Devices {
+    /// The ID-card reader.
+    pub id_card: Slot<IdCard>,
+    /// The scanner of QR and bar codes.
+    pub qr_scanner: Slot<Code>,
+    /// What `getDeviceInfo` answers.
+    pub machine: Identity,
+    /// Cards' photos are given as the chip has them, too.
+    pub raw_photo: bool,
+    photo_decoder: Option<PhotoDecoder>,
+    others: Vec<Device>,
+}
+
+/// A device whose readings somebody may want.
+pub struct Slot<T> {
+    /// Its state.
+    pub device: Device,
+    /// Its readings; `None` without a driver.
+    pub source: Option<Source<T>>,
+    hand: Option<Hand>,
+}
+
+/// A device, as `bridge.status` shows it. Clones are the same device.
+#[derive(Clone)]
+pub struct Device {
+    /// Its state and counters.
+    pub status: Status,
+    driver: &'static str,
+    simulated: bool,
+}
+
+impl Devices {
+    /// Starts every device that has a driver. Must be called inside the runtime.
+    #[must_use]
+    pub fn start(config: &Config) -> Self {
+        let others = config
+            .drivers()
+            .into_iter()
+            .filter(|(section, _)| !["id_card", "qr_scanner"].contains(section))
+            .map(|(section, driver)| Device::new(section, driver, State::Off))
+            .collect();
+        Self {
+            id_card: id_card(&config.id_card),
+            qr_scanner: qr_scanner(&config.qr_scanner),
+            machine: Identity::of_this_machine(&config.device_info),
+            raw_photo: config.id_card.raw_photo,
+            photo_decoder: photo_decoder(&config.id_card),
+            others,
+        }
+    }
+
+    /// All devices, in the order of the configuration's sections.
+    pub fn all(&self) -> impl Iterator<Item = &Device> {
+        [&self.id_card.device, &self.qr_scanner.device].into_iter().chain(&self.others)
+    }
+
+    /// A card's photo as JPEG, decoded once however many want it; `None` if it cannot be had,
+    /// which the log says.
+    pub async fn photo<'a>(&self, card: &'a IdCard) -> Option<&'a [u8]> {
+        let decoder = self.photo_decoder.as_ref()?;
+        let decode = || async {
+            match decoder.jpeg(&card.wlt).await {
+                Ok(jpeg) => Some(jpeg),
+                Err(error) => {
+                    self.id_card.device.status.count("photosFailed");
+                    tracing::warn!(%error, "a photo is left empty");
+                    None
+                }
+            }
+        };
+        card.jpeg.get_or_init(decode).await.as_deref()
+    }
+
+    /// Works a simulated device.
+    ///
+    /// # Errors
+    /// `bad_request` for a device or gesture that there is not, `forbidden` for a real device.
+    pub fn simulate(&self, params: &SimulateParams) -> Result<(), Failure> {
+        let name = params.device.as_str();
+        let device = self.all().find(|device| device.status.name() == name).ok_or_else(|| {
+            let names: Vec<_> = self.all().map(|device| device.status.name()).collect();
+            Failure::bad_request(format!("params.device: expected one of {}", names.join(", ")))
+        })?;
+        let hand = [(&self.id_card.device, &self.id_card.hand)]
+            .into_iter()
+            .chain([(&self.qr_scanner.device, &self.qr_scanner.hand)])
+            .find_map(|(device, hand)| (device.status.name() == name).then_some(hand.as_ref()))
+            .flatten();
+        let Some(hand) = hand else {
+            return Err(if device.simulated {
+                Failure::unsupported(format!("{name}: this version cannot simulate it yet"))
+            } else {
+                Failure::forbidden(format!("{name}: driver is not \"simulated\""))
+            });
+        };
+        let gesture = Gesture {
+            verb: &params.verb,
+            card: params.card.as_deref(),
+            text: params.text.as_deref(),
+            fault: params.fault.as_deref(),
+        };
+        hand.make(&gesture).map_err(|error| Failure::bad_request(error.to_string()))
+    }
+}
+
+impl Device {
+    fn new(section: &'static str, driver: &'static str, state: State) -> Self {
+        let simulated = driver == "simulated";
+        Self { status: Status::new(section, state), driver, simulated }
+    }
+
+    /// What is known of it now.
+    #[must_use]
+    pub fn told(&self, clock: Clock) -> DeviceStatus {
+        let snapshot = self.status.snapshot();
+        let counters = self.status.counters();
+        DeviceStatus {
+            device: self.status.name().to_owned(),
+            driver: self.driver.to_owned(),
+            simulated: self.simulated,
+            state: match snapshot.state {
+                State::Ready => DeviceState::Ready,
+                State::Busy => DeviceState::Busy,
+                State::Absent => DeviceState::Absent,
+                State::Failed => DeviceState::Failed,
+                State::Off => DeviceState::Off,
+            },
+            since: clock.epoch_ms(snapshot.since),
+            last_error: snapshot.last_error,
+            counters: counters.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
+            facts: self.status.facts().into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            cannot: self.status.cannot(),
+        }
+    }
+}
+
+impl<T> Slot<T> {
+    fn off(section: &'static str, driver: &'static str) -> Self {
+        Self { device: Device::new(section, driver, State::Off), source: None, hand: None }
+    }
+
+    fn started(device: Device, source: Source<T>, hand: Option<Hand>) -> Self {
+        Self { device, source: Some(source), hand }
+    }
+}
+
+fn id_card(config: &config::IdCard) -> Slot<IdCard> {
+    let section = "id_card";
+    let driver = config::Word::word(config.driver);
+    let source = Source::new();
+    let (port, hand) = match config.driver {
+        IdCardDriver::None => return Slot::off(section, driver),
+        IdCardDriver::SamVSerial => (real_port(config.port.as_deref()), None),
+        IdCardDriver::Simulated => {
+            let (reader, hand) = VirtualReader::new();
+            let (port, plug) = simulated_port("the simulated ID-card reader", reader);
+            (port, Some(Hand::Reader(hand, plug)))
+        }
+    };
+    let settings = sam_v::Settings {
+        baud: match config.baud {
+            SamBaud::Auto => None,
+            SamBaud::Fixed(rate) => Some(rate),
+        },
+        poll: config.poll,
+        fingerprint: config.fingerprint,
+    };
+    let device = Device::new(section, driver, State::Busy);
+    if config.photo_decoder.is_none() {
+        device.status.cannot_do("decode photos: set photo_decoder in [id_card]");
+    }
+    let status = device.status.clone();
+    tokio::spawn(device::run(port, SamV::new(settings, source.clone()), status));
+    Slot::started(device, source, hand)
+}
+
+fn qr_scanner(config: &config::QrScanner) -> Slot<Code> {
+    let section = "qr_scanner";
+    let driver = config::Word::word(config.driver);
+    let source = Source::new();
+    let settings = scanner_settings(config);
+    let (port, hand) = match config.driver {
+        QrScannerDriver::None | QrScannerDriver::Evdev => return Slot::off(section, driver),
+        QrScannerDriver::Serial => (real_port(config.port.as_deref()), None),
+        QrScannerDriver::Simulated => {
+            let framing = &settings.framing;
+            let (scanner, hand) = VirtualScanner::new(&framing.suffix, framing.trigger);
+            let (port, plug) = simulated_port("the simulated scanner", scanner);
+            (port, Some(Hand::Scanner(hand, plug)))
+        }
+    };
+    let device = Device::new(section, driver, State::Busy);
+    let status = device.status.clone();
+    tokio::spawn(device::run(port, SerialScanner::new(settings, source.clone()), status));
+    Slot::started(device, source, hand)
+}
+
+/// The scanner's settings out of its section.
+#[must_use]
+pub fn scanner_settings(config: &config::QrScanner) -> serial::Settings {
+    serial::Settings {
+        baud: config.baud,
+        framing: Framing {
+            suffix: config.suffix.clone().into_bytes(),
+            prefix: config.prefix.clone().into_bytes(),
+            encoding: match config.encoding {
+                QrEncoding::Auto => Encoding::Auto,
+                QrEncoding::Utf8 => Encoding::Utf8,
+                QrEncoding::Gb18030 => Encoding::Gb18030,
+            },
+            trigger: trigger(config.trigger),
+        },
+        idle: config.idle,
+        same_code: config.same_code.unwrap_or_default(),
+    }
+}
+
+/// The command set of a module that scans on request.
+#[must_use]
+pub fn trigger(word: QrTrigger) -> Option<Trigger> {
+    match word {
+        QrTrigger::None => None,
+        QrTrigger::Gm65 => Some(Trigger::Gm65),
+        QrTrigger::Newland => Some(Trigger::Newland),
+        QrTrigger::NewlandOld => Some(Trigger::NewlandOld),
+        QrTrigger::Honeywell => Some(Trigger::Honeywell),
+        QrTrigger::M3y => Some(Trigger::M3y),
+    }
+}
+
+/// The photo decoder that is configured; its absence is logged once, at start.
+#[must_use]
+pub fn photo_decoder(config: &config::IdCard) -> Option<PhotoDecoder> {
+    let Some(library) = &config.photo_decoder else {
+        if config.driver != IdCardDriver::None {
+            tracing::warn!("no photo_decoder in [id_card]: photoBase64 stays empty");
+        }
+        return None;
+    };
+    match std::env::current_exe() {
+        Ok(program) => Some(
+            PhotoDecoder::new(program, library)
+                .with_mode(config.photo_mode)
+                .with_limit(config.photo_limit),
+        ),
+        Err(error) => {
+            tracing::error!(%error, "this program's own path is unknown: photoBase64 stays empty");
+            None
+        }
+    }
+}
+
+fn real_port(path: Option<&str>) -> Box<dyn SerialPort> {
+    // The configuration refuses a real driver without a port.
+    Box::new(SerialDevice::new(path.unwrap_or_default()))
+}
+
+fn simulated_port(name: &str, device: impl VirtualDevice + 'static) -> (Box<dyn SerialPort>, Plug) {
+    let (port, end) = memory_port(name);
+    let plug = end.plug().clone();
+    tokio::spawn(far_end::run(end, device));
+    (Box::new(port), plug)
+}

@@ -1,0 +1,25 @@
+//! The daemon: the only place that knows both the protocol and the hardware.
+//!
+//! ```text
+//! transport ─► connection ─► router ─► actions ─► devices (hardware crate)
+//!     ▲            │                                 │
+//!     └── outbox ◄─┴── channels ◄── sources ◄────────┘
+//! ```
+//!
+//! `ARCHITECTURE.md` beside this crate says why it is so, and what is kept everywhere.
+
+pub mod actions;
+pub mod bridge;
+pub mod calls;
+pub mod channels;
+pub mod cli;
+pub mod config;
+pub mod connection;
+pub mod devices;
+pub mod identity;
+pub mod log;
+pub mod outbox;
+pub mod router;
+pub mod server;
+pub mod simulation;
+pub mod transport;

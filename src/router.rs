@@ -1,0 +1,292 @@
+//! From a request to the call that answers it: name → action, params parsed, time limit and
+//! place in the queue, supersede, close.
+//!
+//! The table is made of types: `Router::action::<GetIdCardInfo>(handler)`. Nothing here matches
+//! over names, but for the few things that change the connection itself: `event:"close"`,
+//! `bridge.reset` and the envelope's own call.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use hharome_protocol::action::{
+    ACTIONS, Action, ActionInfo, CALLS, Call, ENVELOPE_CALL, Empty, Nature,
+};
+use hharome_protocol::bridge::ResetCall;
+use hharome_protocol::failure::Failure;
+use hharome_protocol::frame::{self, Event, Rejected, ReplyTo, Request};
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use crate::bridge::Bridge;
+use crate::calls::{Calls, NewCall, Outcome, Place, ReplyAddress, Work};
+use crate::channels::{Stages, Subscriber};
+use crate::connection::Client;
+
+/// What a handler knows of its call besides the params.
+pub struct CallContext {
+    /// Everything.
+    pub bridge: Arc<Bridge>,
+    /// When the call arrived: time limits run from here.
+    pub arrived: Instant,
+    /// Its place in a device's queue: that of a call which it supersedes, or none yet.
+    pub place: Place,
+    /// Who hears of its stages.
+    pub stages: Stages,
+}
+
+type Start = Box<dyn Fn(CallContext, Option<&RawValue>) -> Result<Work, Failure> + Send + Sync>;
+
+/// All actions and calls by name.
+pub struct Router {
+    actions: BTreeMap<&'static str, Route>,
+    calls: BTreeMap<&'static str, Option<Start>>,
+}
+
+struct Route {
+    info: &'static ActionInfo,
+    does: Does,
+}
+
+enum Does {
+    /// There is no hardware for it yet.
+    NotYet,
+    /// Ends the calls of another action, as `event:"close"` on that would.
+    Closes(&'static str),
+    Handles(Start),
+}
+
+impl Default for Router {
+    /// Every action and call of the protocol, none of them there yet.
+    fn default() -> Self {
+        let actions = ACTIONS.iter().map(|info| (info.name, Route { info, does: Does::NotYet }));
+        let calls = CALLS.iter().map(|name| (*name, None));
+        Self { actions: actions.collect(), calls: calls.collect() }
+    }
+}
+
+impl Router {
+    /// `handler` carries out the action `A`. What it does before its first await is done when the
+    /// request arrives: taking a place in a queue belongs there.
+    pub fn action<A: Action, F>(
+        &mut self,
+        handler: impl Fn(CallContext, A::Params) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<A::Data, Failure>> + Send + 'static,
+    {
+        self.set::<A>(Does::Handles(start(handler)));
+    }
+
+    /// The action `A` ends the calls of the action `B`.
+    pub fn closes<A: Action, B: Action>(&mut self) {
+        self.set::<A>(Does::Closes(B::NAME));
+    }
+
+    /// `handler` carries out the call `C`.
+    pub fn call<C: Call, F>(
+        &mut self,
+        handler: impl Fn(CallContext, C::Params) -> F + Send + Sync + 'static,
+    ) where
+        F: Future<Output = Result<C::Data, Failure>> + Send + 'static,
+    {
+        self.calls.insert(C::NAME, Some(start(handler)));
+    }
+
+    /// The names of the actions that are there.
+    pub fn served_actions(&self) -> impl Iterator<Item = &'static str> {
+        let there = |route: &&Route| !matches!(route.does, Does::NotYet);
+        self.actions.values().filter(there).map(|route| route.info.name)
+    }
+
+    /// The names of the calls that are there.
+    pub fn served_calls(&self) -> impl Iterator<Item = &'static str> {
+        let own = self.calls.iter().filter(|(_, start)| start.is_some()).map(|(name, _)| *name);
+        own.chain([ENVELOPE_CALL, ResetCall::NAME])
+    }
+
+    fn set<A: Action>(&mut self, does: Does) {
+        if let Some(route) = self.actions.get_mut(A::NAME) {
+            route.does = does;
+        }
+    }
+}
+
+fn start<P, D, F>(handler: impl Fn(CallContext, P) -> F + Send + Sync + 'static) -> Start
+where
+    P: serde::de::DeserializeOwned,
+    D: serde::Serialize,
+    F: Future<Output = Result<D, Failure>> + Send + 'static,
+{
+    Box::new(move |context, raw| {
+        let work = handler(context, frame::params(raw)?);
+        Ok(Box::pin(async move { frame::encode(&work.await?) }))
+    })
+}
+
+/// One client's requests, as the router sees them.
+pub struct Desk<'a> {
+    /// Everything.
+    pub bridge: &'a Arc<Bridge>,
+    /// Whose requests.
+    pub client: &'a Client,
+    /// What it has under way.
+    pub calls: &'a mut Calls,
+}
+
+/// The name and id of the call `ampeHHCommunication` that a request came in, if it did.
+type Wrapper<'a> = Option<(&'a str, Option<&'a RawValue>)>;
+
+impl Desk<'_> {
+    /// `{"action":…}`, or the same inside the call `ampeHHCommunication`.
+    pub fn request(&mut self, request: Request<'_>, wrapper: Wrapper<'_>) {
+        let Request { action, event, task_id, params } = request;
+        let Some(route) = self.bridge.router.actions.get(&*action) else {
+            let address = ReplyAddress::envelope(
+                action.into_owned().into(),
+                event.as_str(),
+                task_id,
+                wrapper,
+            );
+            let failure = Failure::unsupported("no such action; bridge.describe lists them");
+            self.push(address.reply(&Err(failure)));
+            return;
+        };
+        let info = route.info;
+        let reply_event = match event {
+            Event::Open => info.reply_event.unwrap_or(Event::Open.as_str()),
+            Event::Close => event.as_str(),
+        };
+        let name = Cow::Borrowed(info.name);
+        let address = ReplyAddress::envelope(name, reply_event, task_id.clone(), wrapper);
+        let closed = match (&route.does, event, info.nature) {
+            (_, Event::Close, Nature::Act) => {
+                let failure = Failure::bad_request("event: close is not for this action");
+                return self.push(address.reply(&Err((info.refuse)(failure))));
+            }
+            (_, Event::Close, Nature::Waits | Nature::Listens) => Some(info.name),
+            (Does::Closes(other), Event::Open, _) => Some(*other),
+            _ => None,
+        };
+        if let Some(closed) = closed {
+            for reply in self.calls.close(closed) {
+                self.push(reply);
+            }
+            return self.push(address.reply_with("关闭成功", &empty()));
+        }
+        let Does::Handles(start) = &route.does else {
+            let failure = Failure::unsupported(format!("{action}: not in this version yet"));
+            return self.push(address.reply(&Err((info.refuse)(failure))));
+        };
+        let call = Some((info.name, task_id.clone()));
+        let context = self.context(call.clone());
+        let superseded = match info.nature {
+            Nature::Waits => self.calls.place_of(info.name, &task_id),
+            Nature::Act | Nature::Listens => None,
+        };
+        let context = CallContext { place: superseded.unwrap_or_default(), ..context };
+        let new = NewCall {
+            action: Some((info.name, info.nature, task_id.clone())),
+            refuse: info.refuse,
+            address,
+            place: context.place.clone(),
+            stages: context.stages.clone(),
+        };
+        let started = start(context, params);
+        if started.is_ok()
+            && info.nature == Nature::Waits
+            && let Some(reply) = self.calls.supersede(info.name, &task_id)
+        {
+            self.push(reply);
+        }
+        self.start(new, started);
+    }
+
+    /// `{"call":…}`.
+    pub fn call(&mut self, name: &str, params: Option<&RawValue>, id: Option<&RawValue>) {
+        if name == ENVELOPE_CALL {
+            return match frame::parse_request(params) {
+                Ok(request) => self.request(request, Some((name, id))),
+                Err(rejected) => {
+                    self.push(frame::rejection(ReplyTo::Call { name, id }, &rejected));
+                }
+            };
+        }
+        let address = ReplyAddress::call(name, id);
+        if name == ResetCall::NAME {
+            self.reset();
+            return self.push(address.reply(&Ok(empty())));
+        }
+        let started = match self.bridge.router.calls.get(name) {
+            Some(Some(start)) => start(self.context(None), params),
+            Some(None) => Err(Failure::unsupported(format!("{name}: not in this version yet"))),
+            None => Err(Failure::unsupported("no such call; bridge.describe lists them")),
+        };
+        let new = NewCall {
+            action: None,
+            refuse: |failure| failure,
+            address,
+            place: Place::default(),
+            stages: Stages::new(self.client, None),
+        };
+        self.start(new, started);
+    }
+
+    /// `{"on":…}`: the reply, and then what a new listener gets at once.
+    pub fn on(&mut self, channel: &str) {
+        let on = self.bridge.channels.subscribe(channel, &Subscriber::of(self.client));
+        self.push(frame::on_reply(channel, on.as_ref().map(|_| ())));
+        if let Ok(Some(first)) = on {
+            self.push(first);
+        }
+    }
+
+    /// `{"off":…}`.
+    pub fn off(&mut self, channel: &str) {
+        let off = self.bridge.channels.unsubscribe(channel, self.client);
+        self.push(frame::off_reply(channel, off.as_ref().map(|&()| ())));
+    }
+
+    /// A frame that is none.
+    pub fn rejected(&mut self, rejected: &Rejected) {
+        self.push(frame::rejection(ReplyTo::Bare, rejected));
+    }
+
+    /// Ends all calls and listeners of the connection, as disconnecting would.
+    fn reset(&mut self) {
+        self.bridge.channels.unsubscribe_all(self.client);
+        for reply in self.calls.cancel_all() {
+            self.push(reply);
+        }
+    }
+
+    fn start(&mut self, new: NewCall, started: Result<Work, Failure>) {
+        let outcome: Outcome = match started {
+            Ok(work) if !self.calls.is_full() => return self.calls.start(new, work),
+            Ok(_) => Err(Failure::device_busy(
+                "请求过于频繁,请稍后再试",
+                "too many calls in flight on this connection; wait for replies",
+            )),
+            Err(failure) => Err(failure),
+        };
+        let outcome = outcome.map_err(new.refuse);
+        self.push(new.address.reply(&outcome));
+    }
+
+    fn context(&self, call: Option<(&'static str, frame::TaskId)>) -> CallContext {
+        CallContext {
+            bridge: Arc::clone(self.bridge),
+            arrived: Instant::now(),
+            place: Place::default(),
+            stages: Stages::new(self.client, call),
+        }
+    }
+
+    fn push(&self, frame: bytes::Bytes) {
+        self.client.outbox.push(frame);
+    }
+}
+
+fn empty() -> Box<RawValue> {
+    frame::encode(&Empty {}).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}

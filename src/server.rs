@@ -1,0 +1,298 @@
+//! Binds, accepts, limits, reloads, drains: the daemon from its first socket to its last.
+//!
+//! ```text
+//! bind ─► accept ─► one task a client ─┐
+//!   SIGHUP: configuration read again   │
+//!   SIGTERM, SIGINT: no new clients ───┴─► calls ended, answers written ─► sockets removed
+//! ```
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::bridge::Bridge;
+use crate::config::{Config, Loaded};
+use crate::connection::{self, Peer};
+use crate::log::LogHandle;
+use crate::transport::http::{self, Door};
+use crate::transport::lines::Lines;
+use crate::transport::unix::{Socket, SocketError};
+
+/// How long clients have at the end: a little more than a connection takes for its own farewell.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// After a failed accept (no descriptors left, mostly) clients wait this long instead of the
+/// daemon spinning.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The Unix socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// An address.
+    #[error("[listen] {key} = \"{address}\": {source}; set another address, or stop who has it")]
+    Address {
+        /// `tcp` or `http`.
+        key: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// Nothing to listen on.
+    #[error("[listen]: unix is off and neither tcp nor http is named: nobody could connect")]
+    Nowhere,
+    /// Signals.
+    #[error("signals cannot be awaited: {0}")]
+    Signals(io::Error),
+}
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// What keeps it from starting; nothing after that.
+pub async fn serve(
+    loaded: Loaded,
+    reload: impl Fn() -> Option<Config>,
+    log: LogHandle,
+) -> Result<(), ServeError> {
+    let Loaded { config, source } = loaded;
+    let doors = Doors::bind(&config).await?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    announce(&config, source.as_ref());
+    let bridge = Bridge::new(config);
+    let house = House {
+        room: Arc::new(Semaphore::new(bridge.config().limits.connections)),
+        stop: CancellationToken::new(),
+        tracker: TaskTracker::new(),
+        bridge,
+    };
+    let accepting = house.open(doors);
+    loop {
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => if let Some(new) = reload() {
+                house.reconfigure(&new, &log);
+            },
+        }
+    }
+    tracing::info!("stopping: clients are told, nobody new comes in");
+    // Dropped first, so that a new daemon can bind while the last clients are served.
+    for task in accepting {
+        task.abort();
+        let _ = task.await;
+    }
+    house.stop.cancel();
+    house.tracker.close();
+    if timeout(DRAIN, house.tracker.wait()).await.is_err() {
+        tracing::warn!(clients = house.tracker.len(), "clients are left behind");
+    }
+    Ok(())
+}
+
+/// The sockets that are bound.
+struct Doors {
+    unix: Option<Socket>,
+    tcp: Option<TcpListener>,
+    http: Option<TcpListener>,
+}
+
+impl Doors {
+    async fn bind(config: &Config) -> Result<Self, ServeError> {
+        let listen = &config.listen;
+        let socket =
+            |path: &PathBuf| Socket::bind(path, listen.unix_mode, listen.unix_group.as_deref());
+        let doors = Self {
+            unix: listen.unix.as_ref().map(socket).transpose()?,
+            tcp: bind("tcp", listen.tcp).await?,
+            http: bind("http", listen.http).await?,
+        };
+        if doors.unix.is_none() && doors.tcp.is_none() && doors.http.is_none() {
+            return Err(ServeError::Nowhere);
+        }
+        Ok(doors)
+    }
+}
+
+async fn bind(
+    key: &'static str,
+    address: Option<SocketAddr>,
+) -> Result<Option<TcpListener>, ServeError> {
+    let Some(address) = address else { return Ok(None) };
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(source) => Err(ServeError::Address { key, address, source }),
+    }
+}
+
+/// What the accepting tasks share.
+#[derive(Clone)]
+struct House {
+    bridge: Arc<Bridge>,
+    /// One permit a connection.
+    room: Arc<Semaphore>,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl House {
+    /// Starts accepting; says where.
+    fn open(&self, doors: Doors) -> Vec<tokio::task::JoinHandle<()>> {
+        let mut accepting = Vec::new();
+        if let Some(socket) = doors.unix {
+            tracing::info!(transport = "unix", address = %socket.path().display(), "listening");
+            accepting.push(tokio::spawn(self.clone().accept(socket, Self::unix)));
+        }
+        if let Some(listener) = doors.tcp {
+            tracing::info!(transport = "tcp", address = %address(&listener), "listening");
+            accepting.push(tokio::spawn(self.clone().accept(listener, Self::tcp)));
+        }
+        if let Some(listener) = doors.http {
+            let bound = address(&listener);
+            tracing::info!(transport = "ws", address = %format!("ws://{bound}/ws"), "listening");
+            let serve = move |house: &Self, stream, permit| house.http(stream, permit, bound);
+            accepting.push(tokio::spawn(self.clone().accept(listener, serve)));
+        }
+        accepting
+    }
+
+    async fn accept<L: Accept>(
+        self,
+        listener: L,
+        serve: impl Fn(&Self, L::Stream, OwnedSemaphorePermit),
+    ) {
+        let mut full = false;
+        loop {
+            match listener.accept().await {
+                Ok(stream) => match Arc::clone(&self.room).try_acquire_owned() {
+                    Ok(permit) => {
+                        full = false;
+                        serve(&self, stream, permit);
+                    }
+                    Err(_) => {
+                        // Said once, not for each who knocks.
+                        if !std::mem::replace(&mut full, true) {
+                            tracing::warn!(
+                                "[limits] connections is reached: a client was turned away"
+                            );
+                        }
+                    }
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "a client could not be let in");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn unix(&self, stream: UnixStream, permit: OwnedSemaphorePermit) {
+        if let Ok(peer) = stream.peer_cred() {
+            tracing::debug!(uid = peer.uid(), gid = peer.gid(), pid = peer.pid(), "unix client");
+        }
+        // Who may open the socket is let in by its mode and group.
+        self.lines(stream, Peer { transport: "unix", token_by: None }, permit);
+    }
+
+    fn tcp(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+        // Frames are whole when they are written; waiting to join them only delays.
+        let _ = stream.set_nodelay(true);
+        let config = self.bridge.config();
+        let token_by =
+            config.listen.token.as_ref().map(|_| Instant::now() + config.limits.handshake);
+        self.lines(stream, Peer { transport: "tcp", token_by }, permit);
+    }
+
+    fn lines<S>(&self, stream: S, peer: Peer, permit: OwnedSemaphorePermit)
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
+    {
+        let lines = Lines::new(stream, self.bridge.config().listen.max_frame_bytes);
+        let (bridge, stop) = (Arc::clone(&self.bridge), self.stop.clone());
+        self.tracker.spawn(async move {
+            connection::serve(bridge, lines, peer, stop).await;
+            drop(permit);
+        });
+    }
+
+    fn http(&self, stream: TcpStream, permit: OwnedSemaphorePermit, bound: SocketAddr) {
+        let _ = stream.set_nodelay(true);
+        let door = Door {
+            bridge: Arc::clone(&self.bridge),
+            bound,
+            stop: self.stop.clone(),
+            tracker: self.tracker.clone(),
+        };
+        tokio::spawn(http::serve(door, stream, permit));
+    }
+
+    fn reconfigure(&self, new: &Config, log: &LogHandle) {
+        let old = self.bridge.config();
+        let reread = old.reread(new);
+        let restart = old.unchangeable(new);
+        let merged = old.reloaded(new);
+        let (before, after) = (old.limits.connections, merged.limits.connections);
+        if after > before {
+            self.room.add_permits(after - before);
+        } else {
+            self.room.forget_permits(before - after);
+        }
+        log.set(merged.log.level);
+        self.bridge.reconfigure(merged);
+        tracing::info!(changed = reread.join(", "), "configuration read again");
+        if !restart.is_empty() {
+            tracing::warn!(keys = restart.join(", "), "changed, but need a restart");
+        }
+    }
+}
+
+trait Accept: Send + 'static {
+    type Stream;
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Accept for Socket {
+    type Stream = UnixStream;
+    async fn accept(&self) -> io::Result<UnixStream> {
+        UnixListener::accept(&self.listener).await.map(|(stream, _)| stream)
+    }
+}
+
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+    async fn accept(&self) -> io::Result<TcpStream> {
+        Self::accept(self).await.map(|(stream, _)| stream)
+    }
+}
+
+fn address(listener: &TcpListener) -> SocketAddr {
+    listener.local_addr().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
+}
+
+/// Says at start what an operator should know.
+fn announce(config: &Config, source: Option<&PathBuf>) {
+    match source {
+        Some(file) => tracing::info!(file = %file.display(), "configuration"),
+        None => tracing::warn!(
+            "no configuration file: every device is simulated (`hharome config` prints a file)"
+        ),
+    }
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+}

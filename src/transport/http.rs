@@ -1,0 +1,154 @@
+//! HTTP on loopback: `Host` and `Origin` are checked on every request before anything else; `/ws`
+//! becomes a WebSocket.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming as Body};
+use hyper::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::handshake::server::create_response;
+use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::access;
+use super::websocket::WebSocket;
+use crate::bridge::Bridge;
+use crate::config::Listen;
+use crate::connection::{self, Peer};
+
+/// Request line and headers together; browsers send 1 to 2 KiB.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// What every HTTP connection needs.
+#[derive(Clone)]
+pub struct Door {
+    /// Everything.
+    pub bridge: Arc<Bridge>,
+    /// Where this server listens.
+    pub bound: SocketAddr,
+    /// Ends all.
+    pub stop: CancellationToken,
+    /// Where WebSocket clients are counted.
+    pub tracker: TaskTracker,
+}
+
+/// Serves one HTTP connection to its end. The permit is held until its WebSocket ends, too.
+pub async fn serve(door: Door, stream: TcpStream, permit: OwnedSemaphorePermit) {
+    let permit = Arc::new(permit);
+    let handshake = door.bridge.config().limits.handshake;
+    let stop = door.stop.clone();
+    let service = service_fn(|request| {
+        let response = respond(&door, request, &permit);
+        std::future::ready(Ok::<_, Infallible>(response))
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(handshake)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        // Broken requests have been answered by the library; broken sockets concern nobody.
+        _ = connection => {}
+    }
+}
+
+fn respond(
+    door: &Door,
+    mut request: Request<Body>,
+    permit: &Arc<OwnedSemaphorePermit>,
+) -> Response<Full<Bytes>> {
+    let config = door.bridge.config();
+    if let Err(refusal) = check_origin(&request, &config.listen, door.bound) {
+        tracing::warn!(reason = refusal.1, "an HTTP request was refused");
+        return said(refusal.0, refusal.1);
+    }
+    if request.uri().path() != "/ws" {
+        return said(StatusCode::NOT_FOUND, "only /ws is here\n");
+    }
+    if request.method() != Method::GET {
+        return said(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
+    }
+    let secret = config.listen.token.as_ref();
+    let token_by = match (secret, request.headers().get(AUTHORIZATION)) {
+        (None, _) => None,
+        // As the first frame, like on TCP: browsers cannot set the header.
+        (Some(_), None) => Some(Instant::now() + config.limits.handshake),
+        (Some(_), Some(shown)) => {
+            let bearer = shown.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+            if !bearer.is_some_and(|token| access::admits(secret, token)) {
+                return said(StatusCode::UNAUTHORIZED, "wrong token\n");
+            }
+            None
+        }
+    };
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.version_mut() = request.version();
+    *head.headers_mut() = request.headers().clone();
+    let accepted = match create_response(&head) {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            let mut refusal = said(StatusCode::UPGRADE_REQUIRED, &format!("{error}\n"));
+            let websocket = HeaderValue::from_static("websocket");
+            refusal.headers_mut().insert(HeaderName::from_static("upgrade"), websocket);
+            return refusal;
+        }
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (door_of_client, permit) = (door.clone(), Arc::clone(permit));
+    door.tracker.spawn(async move {
+        let Ok(upgraded) = upgrade.await else { return };
+        let max_frame = config.listen.max_frame_bytes;
+        let socket = WebSocket::new(TokioIo::new(upgraded), Role::Server, max_frame).await;
+        let peer = Peer { transport: "ws", token_by };
+        let Door { bridge, stop, .. } = door_of_client;
+        connection::serve(bridge, socket, peer, stop).await;
+        drop(permit);
+    });
+    accepted.map(|()| Full::default())
+}
+
+/// Against DNS rebinding and foreign pages.
+fn check_origin(
+    request: &Request<Body>,
+    listen: &Listen,
+    bound: SocketAddr,
+) -> Result<(), (StatusCode, &'static str)> {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => text(host),
+        _ => None,
+    };
+    let authority = request.uri().authority().map(ToString::to_string);
+    let ours = |host: &str| access::host_allowed(host, listen, bound);
+    if !host.is_some_and(|host| ours(&host)) || !authority.is_none_or(|name| ours(&name)) {
+        return Err((StatusCode::FORBIDDEN, "Host is not allowed; see [listen] hosts\n"));
+    }
+    for origin in request.headers().get_all(ORIGIN) {
+        let allowed = |origin: String| access::origin_allowed(&origin, listen, bound);
+        if !text(origin).is_some_and(allowed) {
+            return Err((StatusCode::FORBIDDEN, "Origin is not allowed; see [listen] origins\n"));
+        }
+    }
+    Ok(())
+}
+
+fn said(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(words.to_owned()));
+    *response.status_mut() = status;
+    response
+}
