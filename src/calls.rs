@@ -11,7 +11,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -142,7 +142,6 @@ pub struct Calls {
     calls: Vec<Call>,
     work: FuturesUnordered<Pin<Box<dyn Future<Output = Finished> + Send>>>,
     next_number: u64,
-    waker: Option<Waker>,
 }
 
 impl Calls {
@@ -150,7 +149,7 @@ impl Calls {
     #[must_use]
     pub fn new(limit: usize) -> Self {
         let work = FuturesUnordered::new();
-        Self { limit, calls: Vec::new(), work, next_number: 0, waker: None }
+        Self { limit, calls: Vec::new(), work, next_number: 0 }
     }
 
     /// Whether none is under way.
@@ -165,7 +164,7 @@ impl Calls {
         self.calls.len() >= self.limit
     }
 
-    /// Starts a call.
+    /// Starts a call. It does its first steps when [`Calls::poll_answer`] is next asked.
     pub fn start(&mut self, new: NewCall, work: Work) {
         self.next_number += 1;
         let number = self.next_number;
@@ -173,20 +172,13 @@ impl Calls {
         let work = Abortable::new(AssertUnwindSafe(work).catch_unwind(), registration);
         self.work.push(Box::pin(work.map(move |result| (number, result))));
         self.calls.push(Call { number, new, abort });
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
     }
 
     /// The reply of the next call that is done.
     pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
-            let finished = match Pin::new(&mut self.work).poll_next(cx) {
-                Poll::Ready(Some(finished)) => finished,
-                Poll::Ready(None) | Poll::Pending => {
-                    self.waker = Some(cx.waker().clone());
-                    return Poll::Pending;
-                }
+            let Poll::Ready(Some(finished)) = Pin::new(&mut self.work).poll_next(cx) else {
+                return Poll::Pending;
             };
             let (number, result) = finished;
             // An aborted one is out already, with its reply.

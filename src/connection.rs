@@ -275,3 +275,6 @@ impl<T: Transport> Connection<T> {
         .await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -101,6 +101,17 @@ impl Devices {
         card.jpeg.get_or_init(decode).await.as_deref()
     }
 
+    /// The hand at the simulated ID-card reader, for tests.
+    #[cfg(test)]
+    pub(crate) fn reader_hand(
+        &self,
+    ) -> Option<&hharome_hardware::id_card::virtual_reader::ReaderHand> {
+        match &self.id_card.hand {
+            Some(Hand::Reader(hand, _)) => Some(hand),
+            _ => None,
+        }
+    }
+
     /// Works a simulated device.
     ///
     /// # Errors

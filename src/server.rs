@@ -203,7 +203,7 @@ impl House {
 
     fn unix(&self, stream: UnixStream, permit: OwnedSemaphorePermit) {
         if let Ok(peer) = stream.peer_cred() {
-            tracing::debug!(uid = peer.uid(), gid = peer.gid(), pid = peer.pid(), "unix client");
+            tracing::info!(uid = peer.uid(), gid = peer.gid(), pid = peer.pid(), "unix client");
         }
         // Who may open the socket is let in by its mode and group.
         self.lines(stream, Peer { transport: "unix", token_by: None }, permit);

@@ -63,11 +63,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Transport for Lines<S> {
 
     fn buffered(&mut self) -> Option<Incoming> {
         let line = self.codec.decode(&mut self.input);
-        if self.input.is_empty() && self.input.capacity() > 0 && line.is_none() {
-            // Frames that are still in use share the memory; what is left of it here is not.
-            if self.input.capacity() > KEPT_BUFFER {
-                self.input = BytesMut::new();
-            }
+        if line.is_none() && self.input.is_empty() && self.input.capacity() > KEPT_BUFFER {
+            self.input = BytesMut::new();
         }
         Some(match line? {
             Line::Frame(frame) => Incoming::Frame(frame),

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Sets this machine up to build (and with the argument "test" to test) hharome: installs the Debian
+# packages that are missing, and says how to get Rust where there is none or too old a one.
+# Called by the Makefile. Changes nothing where nothing is missing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+purpose=${1:-build}
+need_rust=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+
+packages=()
+command -v cc >/dev/null || packages+=(gcc libc6-dev)
+command -v pkg-config >/dev/null || packages+=(pkg-config)
+pkg-config --exists libpcsclite 2>/dev/null || packages+=(libpcsclite-dev)
+[ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
+if [ "$purpose" = test ]; then
+    # The README's requests by hand and the Python example are tried as they stand there.
+    command -v socat >/dev/null || packages+=(socat)
+    { command -v nc >/dev/null && [[ $(nc -h 2>&1) == OpenBSD* ]]; } || packages+=(netcat-openbsd)
+    command -v python3 >/dev/null || packages+=(python3)
+fi
+
+if [ ${#packages[@]} -gt 0 ]; then
+    echo "== missing packages: ${packages[*]}"
+    if ! command -v apt-get >/dev/null; then
+        echo "This is no Debian: please install what these Debian packages hold, and try again." >&2
+        exit 1
+    fi
+    root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        if ! command -v sudo >/dev/null; then
+            echo "Please run as root: apt-get install ${packages[*]}" >&2
+            exit 1
+        fi
+        root=(sudo)
+    fi
+    "${root[@]}" apt-get update
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y --no-install-recommends "${packages[@]}"
+fi
+
+how_to_get_rust() {
+    echo "$1" >&2
+    echo "hharome needs Rust $need_rust or newer (Debian 12's own is older). Get it with" >&2
+    if command -v rustup >/dev/null; then
+        echo "  rustup default stable && rustup update stable" >&2
+    else
+        echo "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh" >&2
+        echo "(package curl; see https://rustup.rs), and open a new terminal." >&2
+    fi
+    exit 1
+}
+
+found=$(rustc --version 2>/dev/null | cut -d' ' -f2) || true
+[ -n "$found" ] || how_to_get_rust "There is no Rust compiler (rustc) here."
+cargo --version >/dev/null 2>&1 || how_to_get_rust "There is a rustc here, but no cargo."
+oldest=$(printf '%s\n%s\n' "$need_rust" "${found%%-*}" | sort -V | head -n 1)
+[ "$oldest" = "$need_rust" ] || how_to_get_rust "The Rust here is $found: too old."
+
+if [ "$purpose" = test ]; then
+    for part in clippy fmt; do
+        cargo "$part" --version >/dev/null 2>&1 && continue
+        component=${part/fmt/rustfmt}
+        if command -v rustup >/dev/null; then
+            rustup component add "$component"
+        else
+            echo "cargo $part is missing: install the $component that belongs to your Rust" >&2
+            exit 1
+        fi
+    done
+fi
