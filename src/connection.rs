@@ -19,7 +19,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hharome_protocol::failure::Failure;
 use hharome_protocol::frame::{self, ClientFrame, Rejected};
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::bridge::Bridge;
@@ -213,7 +213,7 @@ impl<T: Transport> Connection<T> {
 
     /// The first frame has to be the token; a right one is not answered.
     async fn admit(&mut self, by: Instant, stop: &CancellationToken) -> Result<(), End> {
-        let mut late: std::pin::Pin<Box<Sleep>> = Box::pin(sleep_until(by));
+        let mut late = std::pin::pin!(sleep_until(by));
         let first = std::future::poll_fn(|cx| {
             if late.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Err(End::NotAdmitted));

@@ -150,6 +150,12 @@ impl Device {
         Self { status: Status::new(section, state), driver, simulated }
     }
 
+    /// Whether the configuration names a driver for it.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        self.driver != "none"
+    }
+
     /// What is known of it now.
     #[must_use]
     pub fn told(&self, clock: Clock) -> DeviceStatus {

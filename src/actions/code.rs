@@ -25,8 +25,7 @@ pub(super) fn get(
     _: NoParams,
 ) -> impl Future<Output = Result<QrCode, Failure>> + Send {
     let limit = context.bridge.config().timeouts.qr_code;
-    let source = context.bridge.devices.qr_scanner.source.as_ref();
-    let reading = one_reading(&context, source, limit, &WORDS);
+    let reading = one_reading(&context, &context.bridge.devices.qr_scanner, limit, &WORDS);
     async move { Ok(data(&reading.await?.value)) }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn get(
 ) -> impl Future<Output = Result<IdCardInfo, Failure>> + Send {
     let limit = context.bridge.config().timeouts.id_card;
     let devices = Arc::clone(&context.bridge.devices);
-    let reading = one_reading(&context, devices.id_card.source.as_ref(), limit, &WORDS);
+    let reading = one_reading(&context, &devices.id_card, limit, &WORDS);
     async move {
         let reading = reading.await?;
         let info = info(&devices, &reading.value, params.info_type);

@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hharome_hardware::device::Trouble;
-use hharome_hardware::source::{Source, Stage, Waiter};
+use hharome_hardware::source::{Stage, Waiter};
 use hharome_protocol::failure::Failure;
 use tokio::time::{Instant, sleep_until};
 
-use crate::channels::CallStage;
+use crate::channels::{CallStage, Stages};
+use crate::devices::Slot;
 use crate::router::CallContext;
 
 /// How long a reading that has begun when the time limit ends may still take (`hharome.md`,
@@ -47,6 +48,13 @@ impl Words {
         }
     }
 
+    /// The failure of a call on a device whose driver this version does not have.
+    #[must_use]
+    pub fn no_driver_yet(&self) -> Failure {
+        let section = self.section;
+        Failure::unsupported(format!("the driver in [{section}] is not in this version yet"))
+    }
+
     /// The failure of a call on a device without a driver.
     #[must_use]
     pub fn not_configured(&self) -> Failure {
@@ -67,18 +75,19 @@ pub struct Reading<T> {
     pub latest: Option<Instant>,
 }
 
-/// Takes a place in the queue of `source` now, and ends with the reading or with the reason why
-/// there is none.
+/// Takes a place in the queue of the slot's source now, and ends with the reading or with the
+/// reason why there is none.
 pub fn one_reading<T: Send + Sync + 'static>(
     context: &CallContext,
-    source: Option<&Source<T>>,
+    slot: &Slot<T>,
     limit: Option<Duration>,
     words: &'static Words,
 ) -> impl Future<Output = Result<Reading<T>, Failure>> + Send + use<T> {
-    let waiter = match source {
+    let waiter = match &slot.source {
         Some(source) => {
             source.wait_in_place_of(context.place.get()).map_err(|trouble| words.failure(trouble))
         }
+        None if slot.device.is_configured() => Err(words.no_driver_yet()),
         None => Err(words.not_configured()),
     };
     if let Ok(waiter) = &waiter {
@@ -88,21 +97,15 @@ pub fn one_reading<T: Send + Sync + 'static>(
     let stages = context.stages.clone();
     async move {
         let mut waiter = waiter?;
-        let mut told = None;
+        let mut told = Told { stages, last: None };
         loop {
-            let stage = waiter.stage();
-            if told != Some(stage) {
-                told = Some(stage);
-                stages.report(match stage {
-                    Stage::Queued => CallStage::Queued,
-                    Stage::Waiting => CallStage::Waiting,
-                    Stage::Reading => CallStage::Reading,
-                });
-            }
+            told.tell(waiter.stage());
             tokio::select! {
                 biased;
                 progress = waiter.progress() => if let Some(answer) = progress {
                     let value = answer.map_err(|trouble| words.failure(trouble))?;
+                    // A reading quicker than this task has gone through them all the same.
+                    told.tell(Stage::Reading);
                     return Ok(Reading { value, latest: deadline.map(|at| at + GRACE) });
                 },
                 () = until(deadline) => break,
@@ -114,6 +117,29 @@ pub fn one_reading<T: Send + Sync + 'static>(
             Some(Err(trouble)) => Err(words.failure(trouble)),
             None => Err(Failure::Timeout),
         }
+    }
+}
+
+/// The stages of a call, told in order and without a gap.
+struct Told {
+    stages: Stages,
+    last: Option<Stage>,
+}
+
+impl Told {
+    fn tell(&mut self, stage: Stage) {
+        if self.last == Some(stage) {
+            return;
+        }
+        if stage == Stage::Reading && self.last != Some(Stage::Waiting) {
+            self.stages.report(CallStage::Waiting);
+        }
+        self.last = Some(stage);
+        self.stages.report(match stage {
+            Stage::Queued => CallStage::Queued,
+            Stage::Waiting => CallStage::Waiting,
+            Stage::Reading => CallStage::Reading,
+        });
     }
 }
 

@@ -64,14 +64,14 @@ section! {
         /// An address that other machines can reach needs a token.
         tcp: Option<SocketAddr> = None;
         "tcp", Example(r#""127.0.0.1:17801""#), off_if_empty(listen_address(), "off"), Restart;
-        /// HTTP with WebSocket at /ws and the panel. Off unless named. Port 0 takes a free one.
+        /// HTTP with WebSocket at /ws. Off unless named. Port 0 takes a free one.
         /// An address that other machines can reach needs a token.
         http: Option<SocketAddr> = None;
         "http", Example(r#""127.0.0.1:17802""#), off_if_empty(listen_address(), "off"), Restart;
         /// The token that TCP and HTTP clients must send. Let only the daemon read the file.
         token: Option<Secret> = None;
         "token", Default(r#""""#), token(), Reread;
-        /// Further web pages that may connect, besides the panel: their exact Origin.
+        /// Further web pages that may connect, besides those of this port: their exact Origin.
         origins: Vec<String> = Vec::new();
         "origins", Default("[]"), origins(), Reread;
         /// Further names by which browsers may call this machine (Host headers without the port),

@@ -130,6 +130,8 @@ impl SerialScanner {
                     session.framer.push(&chunk[..read]);
                     while let Some(found) = session.framer.next_code() {
                         self.found(found, session, status);
+                        // However many codes come in one piece, each is passed on before the next.
+                        tokio::task::yield_now().await;
                     }
                 }
                 () = at(gap) => match session.framer.gap() {

@@ -1,0 +1,28 @@
+//! The real binary, from outside: sockets, serial lines, signals, exit codes.
+//!
+//! One test program, one fixture ([`fixture`]: the daemon as a child process, and its clients), and
+//! a file a subject. Devices are ptys; those of [`sam_v`] and [`code`] are written from the
+//! modules' documents and share no code with the drivers. Expectations come from the protocol's
+//! description. Nothing sleeps to wait for something: every wait is for an event, with a bound
+//! that only a failure reaches.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "whatever goes wrong in a test fails it"
+)]
+
+mod cli;
+mod code;
+mod fixture;
+mod frames;
+mod id_card;
+mod id_card_calls;
+mod life;
+mod photo;
+mod reader_trouble;
+mod sam_v;
+mod slow;
+mod transports;
+mod websocket;
