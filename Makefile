@@ -6,8 +6,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help run test bench
 
-# rustup's folder is on the path of new terminals only.
-export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+# rustup puts its folder on the path of new terminals only.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 HHAROME := $(or $(CARGO_TARGET_DIR),target)/release/hharome
 
@@ -21,31 +21,14 @@ help:
 run:
 	@scripts/setup.sh build
 	cargo build --release --locked
-	cat <<-'EOF'
-
-	The bridge starts, with virtual devices. Type in another terminal, in $(CURDIR):
-
-	  $(HHAROME) call getIDCardInfo &
-	  $(HHAROME) simulate id_card put
-
-	The first asks for an ID card and waits 15 s for it, the second puts one on the reader. Lift it
-	before you put the next one; a code goes the same way:
-
-	  $(HHAROME) simulate id_card lift
-	  $(HHAROME) listen initQRListener &
-	  $(HHAROME) simulate qr_scanner scan 6901234567892
-
-	Ctrl-C ends the bridge. Its log:
-
-	EOF
-	exec env -u HHAROME_CONFIG $(HHAROME) serve --simulate
+	exec scripts/run.sh $(HHAROME)
 
 test:
 	@scripts/setup.sh test
 	step() { printf '\n== %s\n' "$$*"; "$$@"; }
 	step cargo fmt --all --check
 	step cargo clippy --locked --workspace --all-targets -- -D warnings
-	step cargo test --locked --workspace
+	step cargo test --locked --workspace --no-fail-fast
 	export RUSTDOCFLAGS="-D warnings"
 	step cargo doc --locked --workspace --no-deps
 	printf '\n== all is well: format, lints, tests, examples, README, documentation\n'

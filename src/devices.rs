@@ -67,7 +67,7 @@ impl Devices {
             .drivers()
             .into_iter()
             .filter(|(section, _)| !["id_card", "qr_scanner"].contains(section))
-            .map(|(section, driver)| Device::new(section, driver, State::Off))
+            .map(|(section, driver)| Device::off(section, driver))
             .collect();
         Self {
             id_card: id_card(&config.id_card),
@@ -150,6 +150,15 @@ impl Device {
         Self { status: Status::new(section, state), driver, simulated }
     }
 
+    /// One without a driver, or with one that is not in this version.
+    fn off(section: &'static str, driver: &'static str) -> Self {
+        let device = Self::new(section, driver, State::Off);
+        if device.is_configured() {
+            device.status.cannot_do("be used: its driver is not in this version yet");
+        }
+        device
+    }
+
     /// Whether the configuration names a driver for it.
     #[must_use]
     pub fn is_configured(&self) -> bool {
@@ -183,7 +192,7 @@ impl Device {
 
 impl<T> Slot<T> {
     fn off(section: &'static str, driver: &'static str) -> Self {
-        Self { device: Device::new(section, driver, State::Off), source: None, hand: None }
+        Self { device: Device::off(section, driver), source: None, hand: None }
     }
 
     fn started(device: Device, source: Source<T>, hand: Option<Hand>) -> Self {
@@ -275,12 +284,16 @@ pub fn trigger(word: QrTrigger) -> Option<Trigger> {
     }
 }
 
+const NO_DECODER: &str = "no photo_decoder in [id_card]: photoBase64 stays empty";
+
 /// The photo decoder that is configured; its absence is logged once, at start.
 #[must_use]
 pub fn photo_decoder(config: &config::IdCard) -> Option<PhotoDecoder> {
     let Some(library) = &config.photo_decoder else {
-        if config.driver != IdCardDriver::None {
-            tracing::warn!("no photo_decoder in [id_card]: photoBase64 stays empty");
+        match config.driver {
+            IdCardDriver::None => {}
+            IdCardDriver::Simulated => tracing::info!("{NO_DECODER}"),
+            IdCardDriver::SamVSerial => tracing::warn!("{NO_DECODER}"),
         }
         return None;
     };

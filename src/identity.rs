@@ -1,7 +1,7 @@
 //! What `getDeviceInfo` answers: the configuration's words first, the machine's own otherwise.
 //!
 //! Read once at start, apart from the IP address, which may change; it is looked up at most every
-//! [`ADDRESS_AGE`], so that a call is never slower than its socket.
+//! `ADDRESS_AGE`, so that a call is never slower than its socket.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

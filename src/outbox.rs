@@ -16,8 +16,7 @@ use std::task::{Context, Waker};
 use bytes::Bytes;
 use hharome_protocol::frame;
 
-/// How much may wait for one client (`daemon.md`, chapter 1; section `[limits]` of the
-/// configuration).
+/// How much may wait for one client: section `[limits]` of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Stream events; 64 of the microphone are 2.6 s.

@@ -41,7 +41,10 @@ pub enum ServeError {
     #[error(transparent)]
     Socket(#[from] SocketError),
     /// An address.
-    #[error("[listen] {key} = \"{address}\": {source}; set another address, or stop who has it")]
+    #[error(
+        "[listen] {key} = \"{address}\": {source}; set another address (in a file for \
+             --config; `hharome config` prints one), or stop who has it"
+    )]
     Address {
         /// `tcp` or `http`.
         key: &'static str,

@@ -35,19 +35,19 @@ pub struct Gesture<'a> {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GestureError {
     /// No such verb for this device.
-    #[error("params.do: expected one of {0}")]
+    #[error("no such verb: expected one of {0}")]
     Verb(&'static str),
     /// No such fault for this device.
-    #[error("params.fault: expected one of {0}")]
+    #[error("no such fault: expected one of {0}")]
     Fault(&'static str),
     /// Nothing to scan.
-    #[error("params.text: expected the code to scan, not empty")]
+    #[error("scan: expected the code to scan, not empty")]
     Text,
     /// No such person.
-    #[error("params.card: no such person; expected one of {0}, or an object that describes a card")]
+    #[error("no such person: expected one of {0}, or an object that describes a card")]
     Person(String),
     /// A card that cannot be made.
-    #[error("params.card: {0}")]
+    #[error("card: {0}")]
     Card(String),
 }
 

@@ -126,7 +126,7 @@ pub static ACTIONS: [ActionInfo; 32] = [
     ActionInfo::of::<device::DeviceConfig>(),
 ];
 
-/// The vendor's channels, in the order of `hharome.md`. The daemon's own stand in
+/// The vendor's channels, in the order of the vendor's document. The daemon's own stand in
 /// [`bridge::CHANNELS`].
 pub static CHANNELS: [ChannelInfo; 7] = [
     ChannelInfo::of::<id_card::IdCardListener>(),

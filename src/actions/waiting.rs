@@ -19,8 +19,8 @@ use crate::channels::{CallStage, Stages};
 use crate::devices::Slot;
 use crate::router::CallContext;
 
-/// How long a reading that has begun when the time limit ends may still take (`hharome.md`,
-/// chapter 1).
+/// How long a reading that has begun when the time limit ends may still take; part of the
+/// protocol.
 pub const GRACE: Duration = Duration::from_secs(3);
 
 /// A device's troubles in words that a clerk can act on.

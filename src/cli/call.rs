@@ -1,6 +1,6 @@
 //! `hharome call`: one request, one reply.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use bytes::Bytes;
@@ -42,6 +42,7 @@ pub(super) fn run(call: &Call) -> ExitCode {
         Ok(params) => params,
         Err(error) => return complain(WRONG, format_args!("--params is no JSON: {error}")),
     };
+    hint(call);
     let event = match call.event {
         EventWord::Open => Event::Open,
         EventWord::Close => Event::Close,
@@ -53,6 +54,22 @@ pub(super) fn run(call: &Call) -> ExitCode {
         client::request(&call.action, event, &task_id, Some(&params))
     };
     send(&call.target, request)
+}
+
+/// Says to a person at a terminal what is waited for.
+fn hint(call: &Call) {
+    let hand = match call.action.as_str() {
+        "getIDCardInfo" => "id_card put",
+        "getQRCode" => "qr_scanner scan TEXT",
+        _ => return,
+    };
+    if matches!(call.event, EventWord::Open) && io::stderr().is_terminal() {
+        // Without stderr there is nobody to tell.
+        let _ = writeln!(
+            io::stderr(),
+            "waiting; on a simulated device: hharome simulate {hand} (in another terminal)"
+        );
+    }
 }
 
 /// Sends one request and prints its reply: the envelope, or a call's result.
@@ -79,7 +96,7 @@ async fn exchange(client: &mut Client, request: Bytes) -> io::Result<(String, bo
     client.send(request).await?;
     loop {
         let Some(frame) = client.next().await? else {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+            return Err(io::Error::other("it closed the connection"));
         };
         let Answer { success, .. } = match ServerFrame::parse(&frame).map_err(io::Error::other)? {
             ServerFrame::Reply { answer, .. } => answer,

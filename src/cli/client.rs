@@ -120,7 +120,7 @@ fn token() -> Option<String> {
     std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty())
 }
 
-/// Where a daemon listens if nobody says otherwise (`daemon.md`, chapter 3).
+/// Where a daemon listens if nobody says otherwise.
 fn usual_places() -> Vec<PathBuf> {
     let mut places = vec![PathBuf::from("/run/hharome/bridge.sock")];
     if let Some(folder) = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()) {

@@ -48,7 +48,7 @@ async fn listen(client: &mut Client, channels: &[String]) -> io::Result<ExitCode
             }
         }
     }
-    Err(io::ErrorKind::UnexpectedEof.into())
+    Err(io::Error::other("it closed the connection"))
 }
 
 /// What opens a channel: `on`, or the action or call that starts it.

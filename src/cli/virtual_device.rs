@@ -24,6 +24,12 @@ use crate::simulation::{Gesture, Hand};
 
 /// The arguments of `hharome virtual`.
 #[derive(Args)]
+#[command(
+    after_help = "The pty's path is the first line on stdout. Lines on stdin work the device:
+  put PERSON|JSON, lift, fault NAME   (id-card)
+  scan TEXT, fault NAME               (scanner)
+Each is answered by ok, or by what is allowed."
+)]
 pub(super) struct Virtual {
     #[command(subcommand)]
     device: Device,
@@ -45,7 +51,7 @@ enum Device {
         /// What ends a code, with \r, \n and \t for the characters
         #[arg(long, default_value = "\\r")]
         suffix: String,
-        /// Scan only when triggered, as such a module: gm65, newland, newland-old, m3y
+        /// Scan only when triggered, as such a module: gm65, newland, newland-old, honeywell, m3y
         #[arg(long, value_name = "MODULE")]
         trigger: Option<String>,
     },
@@ -57,9 +63,6 @@ pub(super) fn run(arguments: &Virtual) -> ExitCode {
             Ok(end) => end,
             Err(error) => return complain(NO, format_args!("no pty can be had: {error}")),
         };
-        if let Err(error) = writeln!(io::stdout(), "{}", end.path().display()) {
-            return complain(NO, format_args!("output: {error}"));
-        }
         let plug = end.plug().clone();
         match &arguments.device {
             Device::IdCard { card } => {
@@ -94,6 +97,9 @@ fn known_trigger(word: &str) -> Result<QrTrigger, String> {
 }
 
 async fn offer(end: PtyFarEnd, device: impl VirtualDevice, hand: &Hand) -> ExitCode {
+    if let Err(error) = writeln!(io::stdout(), "{}", end.path().display()) {
+        return complain(NO, format_args!("output: {error}"));
+    }
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

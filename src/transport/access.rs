@@ -1,4 +1,4 @@
-//! Who may come in over TCP and HTTP: `Host`, `Origin` and token. Pure; `daemon.md`, chapter 2.
+//! Who may come in over TCP and HTTP: `Host`, `Origin` and token. Pure.
 //!
 //! `Host` is compared with a fixed list and never with `Origin`: under DNS rebinding both are the
 //! attacker's choice.

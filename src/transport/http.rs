@@ -72,7 +72,7 @@ fn respond(
 ) -> Response<Full<Bytes>> {
     let config = door.bridge.config();
     if let Err(refusal) = check_origin(&request, &config.listen, door.bound) {
-        tracing::warn!(reason = refusal.1, "an HTTP request was refused");
+        tracing::warn!(reason = refusal.1.trim_end(), "an HTTP request was refused");
         return said(refusal.0, refusal.1);
     }
     if request.uri().path() != "/ws" {

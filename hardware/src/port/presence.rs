@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use inotify::{EventStream, Inotify, WatchMask};
 
 /// How soon a port that exists and does not open, or that inotify cannot watch, is tried again.
-/// `daemon.md`, chapter 4: "looked for again (at most every 2 s)".
+/// Soon enough for whoever plugs it in, rare enough for a log and a processor.
 pub(super) const RETRY: Duration = Duration::from_secs(2);
 
 /// How often a path is looked at although inotify watches it: some file systems (network,
