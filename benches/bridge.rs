@@ -1,0 +1,138 @@
+//! What the bridge costs, beside the least that it could cost: `cargo bench --bench bridge`.
+//!
+//! It runs the real program (built with the release profile) with a configuration of its own in a
+//! temporary folder, works it from outside as clients and devices do, and prints a table. Never
+//! fails because of a figure: what is missed is shown as missed, what could not be measured says
+//! why, and the exit code is 0. `-- --json` prints one JSON object instead; `-- --quick` takes
+//! fewer samples, to see in CI that it runs: its figures mean little.
+//!
+//! # How to read it
+//!
+//! * **measured** is the bridge, **floor** a program that does nothing but the same I/O in the same
+//!   run: this program started once more with `--floor`, a bare current-thread tokio server that
+//!   parses a request, serialises a reply of the same length and writes it; for scans one that
+//!   reads a pty and writes to a Unix socket. Bridge and floor take turns, round by round, so that
+//!   what else the machine does meets both.
+//! * **ratio** is made within each round; the median of the rounds stands there, the lowest and the
+//!   highest behind it. For times lower is better, for calls a second higher. Microseconds of
+//!   different machines or days do not compare; ratios do.
+//! * **pinned**: client, bridge and floor run on one processor, so that it is their own work that
+//!   is compared, steady to a few hundredths. **spread**: the client on one processor, bridge and
+//!   floor on another; on a machine with nothing else to do both halt between the two halves of a
+//!   round trip, and waking them costs more than either's work and hides it. That is what a user
+//!   feels. Only pinned ratios have targets.
+//! * **calls a second** are pipelined: written as fast as the socket takes them, all replies
+//!   counted. Both sides write the replies of requests that came together in one go.
+//! * **scans**: a pty hands bytes on by a worker of the kernel, which no pinning holds. Where it
+//!   has to wake another processor it adds the same 50 to 90 µs to both sides, and the ratio comes
+//!   nearer to 1; with the other processors busy it does not, and the ratio is the strictest.
+//! * **RSS** is what the kernel counts as resident, program text and libraries included; RssAnon
+//!   is the part that is no file. A client's share is the growth over 100 clients divided by 100;
+//!   each client has done one call and then says nothing.
+//! * **start** runs from before the process is made until a connect to the Unix socket succeeds,
+//!   and until the first reply.
+//! * **wake-ups** are context switches of all threads, as a rate per minute, while nobody wants
+//!   anything. Floor: an idle tokio server. Ptys stand for the real drivers' ports.
+//!
+//! Targets are those of the project; a row without one is reported only.
+
+mod bridge {
+    pub(crate) mod client;
+    pub(crate) mod floor;
+    pub(crate) mod idle;
+    pub(crate) mod kernel;
+    pub(crate) mod process;
+    pub(crate) mod report;
+    pub(crate) mod round_trips;
+    pub(crate) mod samples;
+    pub(crate) mod scans;
+    pub(crate) mod start;
+}
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use bridge::report::Report;
+use bridge::{floor, idle, round_trips, scans, start};
+
+/// Anything that can go wrong while measuring; it is shown, and ends one section.
+pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// How much is done for each figure.
+#[derive(Clone, Copy)]
+pub(crate) struct Effort {
+    /// Turns of bridge and floor.
+    rounds: usize,
+    /// Round trips in a turn.
+    trips: usize,
+    /// Pipelined calls in a turn.
+    pipelined: usize,
+    /// Scans in a turn.
+    scans: usize,
+    /// Starts of the bridge.
+    starts: usize,
+    /// How long the idle bridge is watched.
+    idle: Duration,
+}
+
+impl Effort {
+    /// About a minute and a half. A whole minute of idling, because timers of half a minute are to
+    /// be seen, too.
+    const FULL: Self = Self {
+        rounds: 15,
+        trips: 2000,
+        pipelined: 25_600,
+        scans: 500,
+        starts: 30,
+        idle: Duration::from_secs(60),
+    };
+    /// About ten seconds.
+    const QUICK: Self = Self {
+        rounds: 5,
+        trips: 200,
+        pipelined: 2560,
+        scans: 50,
+        starts: 5,
+        idle: Duration::from_secs(3),
+    };
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
+    if arguments.first().is_some_and(|first| first == floor::FLAG) {
+        return floor::main(&arguments[1..]);
+    }
+    // `cargo test --all-targets` runs this program too, without the flag of `cargo bench`.
+    if !has("--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let report = run(if has("--quick") { Effort::QUICK } else { Effort::FULL }, has("--quick"));
+    let text = if has("--json") { report.json() } else { report.table() };
+    // A reader that has seen enough is no failure.
+    let _ = writeln!(io::stdout(), "{text}");
+    ExitCode::SUCCESS
+}
+
+type Section = fn(Effort, &mut Report) -> Outcome<()>;
+
+fn run(effort: Effort, quick: bool) -> Report {
+    let began = Instant::now();
+    let mut report = Report::new(quick);
+    let sections: [(&'static str, Section); 5] = [
+        (round_trips::GROUP, round_trips::measure),
+        (scans::GROUP, scans::measure),
+        (start::GROUP, start::measure),
+        (idle::MEMORY, idle::memory),
+        (idle::WAKE_UPS, idle::wake_ups),
+    ];
+    for (group, measure) in sections {
+        let _ = writeln!(io::stderr(), "measuring: {group} …");
+        if let Err(error) = measure(effort, &mut report) {
+            report.not_measured(group, &error.to_string());
+        }
+    }
+    report.took(began.elapsed());
+    report
+}
