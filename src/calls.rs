@@ -7,11 +7,11 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -164,14 +164,24 @@ impl Calls {
         self.calls.len() >= self.limit
     }
 
-    /// Starts a call. It does its first steps when [`Calls::poll_answer`] is next asked.
-    pub fn start(&mut self, new: NewCall, work: Work) {
+    /// Starts a call and does its first steps. The reply, if that is all there was to do: most
+    /// calls wait for nothing, and need no place among those under way.
+    pub fn start(&mut self, new: NewCall, mut work: Work) -> Option<Bytes> {
+        // A call that has to wait is asked again, with the connection's waker, before that sleeps.
+        let mut cx = Context::from_waker(Waker::noop());
+        let first = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut cx)));
+        match first.map_err(panicked) {
+            Ok(Poll::Ready(outcome)) => return Some(new.answer(outcome)),
+            Err(failure) => return Some(new.answer(Err(failure))),
+            Ok(Poll::Pending) => {}
+        }
         self.next_number += 1;
         let number = self.next_number;
         let (abort, registration) = AbortHandle::new_pair();
         let work = Abortable::new(AssertUnwindSafe(work).catch_unwind(), registration);
         self.work.push(Box::pin(work.map(move |result| (number, result))));
         self.calls.push(Call { number, new, abort });
+        None
     }
 
     /// The reply of the next call that is done.
@@ -188,10 +198,10 @@ impl Calls {
             let call = self.calls.remove(at);
             let outcome = match result {
                 Ok(Ok(outcome)) => outcome,
-                Ok(Err(_panic)) => Err(Failure::internal("the call's handler panicked")),
+                Ok(Err(panic)) => Err(panicked(panic)),
                 Err(Aborted) => Err(Failure::Cancelled),
             };
-            return Poll::Ready(Some(call.answer(outcome)));
+            return Poll::Ready(Some(call.new.answer(outcome)));
         }
     }
 
@@ -204,7 +214,7 @@ impl Calls {
     /// Ends the waiting call of the same action and `taskId`, if there is one: its reply.
     pub fn supersede(&mut self, action: &str, task_id: &TaskId) -> Option<Bytes> {
         let at = self.waiting(action, task_id)?;
-        Some(self.take(at).answer(Err(Failure::Cancelled)))
+        Some(self.take(at).new.answer(Err(Failure::Cancelled)))
     }
 
     fn waiting(&self, action: &str, task_id: &TaskId) -> Option<usize> {
@@ -235,7 +245,7 @@ impl Calls {
         let mut at = 0;
         while let Some(call) = self.calls.get(at) {
             if ends(call) {
-                replies.push(self.take(at).answer(Err(Failure::Cancelled)));
+                replies.push(self.take(at).new.answer(Err(Failure::Cancelled)));
             } else {
                 at += 1;
             }
@@ -251,11 +261,14 @@ impl Calls {
     }
 }
 
-impl Call {
+impl NewCall {
     fn answer(self, outcome: Outcome) -> Bytes {
-        let new = self.new;
-        new.stages.report(CallStage::Done);
-        let outcome = outcome.map_err(new.refuse);
-        new.address.reply(&outcome)
+        self.stages.report(CallStage::Done);
+        let outcome = outcome.map_err(self.refuse);
+        self.address.reply(&outcome)
     }
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Failure {
+    Failure::internal("the call's handler panicked")
 }

@@ -135,8 +135,6 @@ impl<T: Transport> Connection<T> {
                 Step::Incoming(incoming) => {
                     self.incoming(incoming);
                     for _ in 1..BATCH {
-                        // Answers that are ready at once count towards the pause.
-                        self.answer_ready();
                         if self.client.outbox.len() >= self.pause_at {
                             break;
                         }
@@ -174,13 +172,6 @@ impl<T: Transport> Connection<T> {
             Poll::Ready(Ok(incoming)) => Poll::Ready(Step::Incoming(incoming)),
             Poll::Ready(Err(error)) => Poll::Ready(Step::End(End::Broken(error.kind()))),
             Poll::Pending => Poll::Pending,
-        }
-    }
-
-    fn answer_ready(&mut self) {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        while let Poll::Ready(Some(frame)) = self.calls.poll_answer(&mut cx) {
-            self.client.outbox.push(frame);
         }
     }
 

@@ -179,12 +179,11 @@ impl Desk<'_> {
             return self.push(address.reply(&Err((info.refuse)(failure))));
         };
         let call = Some((info.name, task_id.clone()));
-        let context = self.context(call.clone());
         let superseded = match info.nature {
             Nature::Waits => self.calls.place_of(info.name, &task_id),
             Nature::Act | Nature::Listens => None,
         };
-        let context = CallContext { place: superseded.unwrap_or_default(), ..context };
+        let context = self.context(call, superseded.unwrap_or_default());
         let new = NewCall {
             action: Some((info.name, info.nature, task_id.clone())),
             refuse: info.refuse,
@@ -218,7 +217,7 @@ impl Desk<'_> {
             return self.push(address.reply(&Ok(empty())));
         }
         let started = match self.bridge.router.calls.get(name) {
-            Some(Some(start)) => start(self.context(None), params),
+            Some(Some(start)) => start(self.context(None, Place::default()), params),
             Some(None) => Err(Failure::unsupported(format!("{name}: not in this version yet"))),
             None => Err(Failure::unsupported("no such call; bridge.describe lists them")),
         };
@@ -262,7 +261,12 @@ impl Desk<'_> {
 
     fn start(&mut self, new: NewCall, started: Result<Work, Failure>) {
         let outcome: Outcome = match started {
-            Ok(work) if !self.calls.is_full() => return self.calls.start(new, work),
+            Ok(work) if !self.calls.is_full() => {
+                if let Some(reply) = self.calls.start(new, work) {
+                    self.push(reply);
+                }
+                return;
+            }
             Ok(_) => Err(Failure::device_busy(
                 "请求过于频繁,请稍后再试",
                 "too many calls in flight on this connection; wait for replies",
@@ -273,11 +277,11 @@ impl Desk<'_> {
         self.push(new.address.reply(&outcome));
     }
 
-    fn context(&self, call: Option<(&'static str, frame::TaskId)>) -> CallContext {
+    fn context(&self, call: Option<(&'static str, frame::TaskId)>, place: Place) -> CallContext {
         CallContext {
             bridge: Arc::clone(self.bridge),
             arrived: Instant::now(),
-            place: Place::default(),
+            place,
             stages: Stages::new(self.client, call),
         }
     }

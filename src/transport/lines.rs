@@ -19,7 +19,7 @@ const READ_CHUNK: usize = 8 * 1024;
 const KEPT_BUFFER: usize = 16 * 1024;
 
 /// Frames handed to the operating system in one call.
-const WRITE_BATCH: usize = 16;
+const WRITE_BATCH: usize = 32;
 
 /// Lines over any stream.
 pub struct Lines<S> {

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use futures_util::{Sink, Stream};
@@ -32,6 +32,8 @@ pub struct WebSocket<S> {
     ended: bool,
     close: CloseFrame,
     close_sent: bool,
+    /// What [`Transport::buffered`] came upon that is no frame; it is told in its turn.
+    held: Option<io::Result<Incoming>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> WebSocket<S> {
@@ -44,7 +46,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> WebSocket<S> {
             .max_frame_size(Some(max_frame));
         let stream = WebSocketStream::from_raw_socket(stream, role, Some(config)).await;
         let close = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
-        Self { stream, unflushed: false, ended: false, close, close_sent: false }
+        Self { stream, unflushed: false, ended: false, close, close_sent: false, held: None }
     }
 
     fn refuse(&mut self, code: CloseCode, reason: &str) -> Incoming {
@@ -56,6 +58,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> WebSocket<S> {
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Transport for WebSocket<S> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Incoming>> {
+        if let Some(held) = self.held.take() {
+            return Poll::Ready(held);
+        }
         if self.ended {
             return Poll::Pending;
         }
@@ -86,6 +91,18 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Transport for WebSocket<S> {
                 // The library answers pings and closes itself.
                 Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {}
             }
+        }
+    }
+
+    fn buffered(&mut self) -> Option<Incoming> {
+        // A connection polls before it sleeps, and with its own waker then.
+        match self.poll_next(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(Incoming::Frame(frame))) => Some(Incoming::Frame(frame)),
+            Poll::Ready(other) => {
+                self.held = Some(other);
+                None
+            }
+            Poll::Pending => None,
         }
     }
 

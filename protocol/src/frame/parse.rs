@@ -24,7 +24,9 @@ use crate::failure::Failure;
 /// read and is to be answered with [`rejection`](super::rejection).
 pub fn parse(frame: &[u8]) -> Result<ClientFrame<'_>, Box<Rejected>> {
     let mut fields = Fields::default();
-    let valid = frame.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    // The whole is checked many bytes at a time; only what fails is looked at closely.
+    let valid = std::str::from_utf8(frame)
+        .unwrap_or_else(|_| frame.utf8_chunks().next().map_or("", |chunk| chunk.valid()));
     let outcome = fields.read(valid);
     if valid.len() < frame.len() {
         return Err(fields.reject(format!("not UTF-8 from byte {} on", valid.len())));
