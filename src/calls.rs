@@ -6,11 +6,11 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
@@ -131,8 +131,12 @@ pub struct NewCall {
 struct Call {
     number: u64,
     new: NewCall,
+    work: SharedWork,
     abort: AbortHandle,
 }
+
+/// A call's work, where both the executor and whoever ends the call can reach it.
+type SharedWork = Arc<Mutex<Option<Work>>>;
 
 type Finished = (u64, Result<Result<Outcome, Box<dyn Any + Send>>, Aborted>);
 
@@ -177,10 +181,16 @@ impl Calls {
         }
         self.next_number += 1;
         let number = self.next_number;
+        let work = Arc::new(Mutex::new(Some(work)));
         let (abort, registration) = AbortHandle::new_pair();
-        let work = Abortable::new(AssertUnwindSafe(work).catch_unwind(), registration);
-        self.work.push(Box::pin(work.map(move |result| (number, result))));
-        self.calls.push(Call { number, new, abort });
+        let steps = Arc::clone(&work);
+        let steps = poll_fn(move |cx| match &mut *lock(&steps) {
+            Some(work) => work.as_mut().poll(cx),
+            None => Poll::Pending,
+        });
+        let steps = Abortable::new(AssertUnwindSafe(steps).catch_unwind(), registration);
+        self.work.push(Box::pin(steps.map(move |result| (number, result))));
+        self.calls.push(Call { number, new, work, abort });
         None
     }
 
@@ -253,9 +263,11 @@ impl Calls {
         replies
     }
 
-    /// Takes a call out and lets go of its future.
+    /// Takes a call out and drops its work, and with that its place in any queue, now.
     fn take(&mut self, at: usize) -> Call {
         let call = self.calls.remove(at);
+        let work = lock(&call.work).take();
+        drop(work);
         call.abort.abort();
         call
     }
@@ -264,9 +276,17 @@ impl Calls {
 impl NewCall {
     fn answer(self, outcome: Outcome) -> Bytes {
         self.stages.report(CallStage::Done);
+        if let Some((action, ..)) = &self.action {
+            tracing::debug!(action, success = outcome.is_ok(), "answered");
+        }
         let outcome = outcome.map_err(self.refuse);
         self.address.reply(&outcome)
     }
+}
+
+fn lock(work: &Mutex<Option<Work>>) -> MutexGuard<'_, Option<Work>> {
+    // A panic of the work is caught and answered; the call is over then.
+    work.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Failure {

@@ -167,6 +167,7 @@ impl Publisher {
                 return;
             }
         };
+        tracing::debug!(channel = info.name, bytes = frame.len(), "event");
         for subscriber in &self.0.lock().subscribers {
             if info.stream {
                 subscriber.outbox.push_stream(info.name, frame.clone());

@@ -215,6 +215,29 @@ impl Config {
         self.real_drivers().into_iter().filter(|driver| !RUNNABLE.contains(driver)).collect()
     }
 
+    /// The driver of a device's section, and its serial port where a real one has it.
+    #[must_use]
+    pub fn driver_and_port(&self, section: &str) -> Option<(&'static str, Option<&str>)> {
+        let (_, driver) = self.drivers().into_iter().find(|(name, _)| *name == section)?;
+        let port = match section {
+            _ if driver == "simulated" => None,
+            "id_card" => self.id_card.port.as_deref(),
+            "qr_scanner" => self.qr_scanner.port.as_deref(),
+            _ => None,
+        };
+        Some((driver, port))
+    }
+
+    /// Takes the driver from the sections that `forgotten` names.
+    pub fn forget_devices(&mut self, forgotten: impl Fn(&str) -> bool) {
+        if forgotten("id_card") {
+            self.id_card = IdCard::default();
+        }
+        if forgotten("qr_scanner") {
+            self.qr_scanner = QrScanner::default();
+        }
+    }
+
     /// What is allowed and yet worth a warning at start and in `check`, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();

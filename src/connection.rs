@@ -207,6 +207,7 @@ impl<T: Transport> Connection<T> {
         let mut late = std::pin::pin!(sleep_until(by));
         let first = std::future::poll_fn(|cx| {
             if late.as_mut().poll(cx).is_ready() {
+                tracing::warn!(connection = self.client.id, "a client showed no token in time");
                 return Poll::Ready(Err(End::NotAdmitted));
             }
             self.transport.poll_next(cx).map_err(|error| End::Broken(error.kind()))
@@ -216,20 +217,22 @@ impl<T: Transport> Connection<T> {
             () = stop.cancelled() => return Err(End::Stopped),
             first = first => first?,
         };
-        if matches!(first, Incoming::End) {
-            return Err(End::Finished);
-        }
-        let admitted = matches!(&first, Incoming::Frame(bytes) if matches!(
-            frame::parse(bytes),
-            Ok(ClientFrame::Token(token)) if access::admits(self.bridge.config().listen.token.as_ref(), &token)
-        ));
-        if admitted {
-            return Ok(());
+        let frame = match first {
+            Incoming::Frame(frame) => frame,
+            Incoming::TooLong => Bytes::new(),
+            Incoming::End => return Err(End::Finished),
+        };
+        let secret = &self.bridge.config().listen.token;
+        match frame::parse(&frame) {
+            Ok(ClientFrame::Token(token)) if access::admits(secret.as_ref(), &token) => {
+                return Ok(());
+            }
+            _ => {}
         }
         tracing::warn!(connection = self.client.id, "a client did not show the token");
         let failure =
             Failure::forbidden("the first frame has to be {\"token\":…}, and the right one");
-        self.desk().rejected(&Rejected { echo: frame::Echo::default(), failure });
+        self.desk().refused(&frame, failure);
         Err(End::NotAdmitted)
     }
 

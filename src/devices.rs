@@ -27,6 +27,9 @@ use crate::config::{self, Config, IdCardDriver, QrEncoding, QrScannerDriver, QrT
 use crate::identity::Identity;
 use crate::simulation::{Gesture, Hand};
 
+/// The fact of a device that names its port.
+pub const PORT_FACT: &str = "port";
+
 /// All devices of this kiosk.
 pub struct Devices {
     /// The ID-card reader.
@@ -150,6 +153,15 @@ impl Device {
         Self { status: Status::new(section, state), driver, simulated }
     }
 
+    /// One that is being started, at a port of the machine or without one.
+    fn at_port(section: &'static str, driver: &'static str, port: Option<&str>) -> Self {
+        let device = Self::new(section, driver, State::Busy);
+        if let Some(port) = port {
+            device.status.learn(PORT_FACT, port);
+        }
+        device
+    }
+
     /// One without a driver, or with one that is not in this version.
     fn off(section: &'static str, driver: &'static str) -> Self {
         let device = Self::new(section, driver, State::Off);
@@ -221,7 +233,8 @@ fn id_card(config: &config::IdCard) -> Slot<IdCard> {
         poll: config.poll,
         fingerprint: config.fingerprint,
     };
-    let device = Device::new(section, driver, State::Busy);
+    let device =
+        Device::at_port(section, driver, config.port.as_deref().filter(|_| hand.is_none()));
     if config.photo_decoder.is_none() {
         device.status.cannot_do("decode photos: set photo_decoder in [id_card]");
     }
@@ -245,7 +258,8 @@ fn qr_scanner(config: &config::QrScanner) -> Slot<Code> {
             (port, Some(Hand::Scanner(hand, plug)))
         }
     };
-    let device = Device::new(section, driver, State::Busy);
+    let device =
+        Device::at_port(section, driver, config.port.as_deref().filter(|_| hand.is_none()));
     let status = device.status.clone();
     tokio::spawn(device::run(port, SerialScanner::new(settings, source.clone()), status));
     Slot::started(device, source, hand)

@@ -15,12 +15,12 @@ use hharome_protocol::action::{
 };
 use hharome_protocol::bridge::ResetCall;
 use hharome_protocol::failure::Failure;
-use hharome_protocol::frame::{self, Event, Rejected, ReplyTo, Request};
+use hharome_protocol::frame::{self, ClientFrame, Event, Rejected, ReplyTo, Request};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::bridge::Bridge;
-use crate::calls::{Calls, NewCall, Outcome, Place, ReplyAddress, Work};
+use crate::calls::{Calls, NewCall, Place, ReplyAddress, Work};
 use crate::channels::{Stages, Subscriber};
 use crate::connection::Client;
 
@@ -153,6 +153,7 @@ impl Desk<'_> {
             return;
         };
         let info = route.info;
+        tracing::debug!(action = info.name, event = event.as_str(), "request");
         let reply_event = match event {
             Event::Open => info.reply_event.unwrap_or(Event::Open.as_str()),
             Event::Close => event.as_str(),
@@ -175,6 +176,7 @@ impl Desk<'_> {
             return self.push(address.reply_with("关闭成功", &empty()));
         }
         let Does::Handles(start) = &route.does else {
+            // Whatever its params: nothing that they could say would be carried out.
             let failure = Failure::unsupported(format!("{action}: not in this version yet"));
             return self.push(address.reply(&Err((info.refuse)(failure))));
         };
@@ -191,7 +193,9 @@ impl Desk<'_> {
             place: context.place.clone(),
             stages: context.stages.clone(),
         };
-        let started = start(context, params);
+        // Before anything is carried out; one in the place of another is no call more.
+        let full = self.calls.is_full() && new.place.get().is_none();
+        let started = if full { Err(too_many_calls()) } else { start(context, params) };
         if started.is_ok()
             && info.nature == Nature::Waits
             && let Some(reply) = self.calls.supersede(info.name, &task_id)
@@ -212,11 +216,13 @@ impl Desk<'_> {
             };
         }
         let address = ReplyAddress::call(name, id);
+        tracing::debug!(bytes = params.map_or(0, |params| params.get().len()), "call");
         if name == ResetCall::NAME {
             self.reset();
             return self.push(address.reply(&Ok(empty())));
         }
         let started = match self.bridge.router.calls.get(name) {
+            Some(Some(_)) if self.calls.is_full() => Err(too_many_calls()),
             Some(Some(start)) => start(self.context(None, Place::default()), params),
             Some(None) => Err(Failure::unsupported(format!("{name}: not in this version yet"))),
             None => Err(Failure::unsupported("no such call; bridge.describe lists them")),
@@ -246,6 +252,28 @@ impl Desk<'_> {
         self.push(frame::off_reply(channel, off.as_ref().map(|&()| ())));
     }
 
+    /// A frame of one who is not let in: the same answer to whatever it is.
+    pub fn refused(&mut self, frame: &[u8], failure: Failure) {
+        match frame::parse(frame) {
+            Ok(ClientFrame::Action(Request { action, event, task_id, .. })) => {
+                let action = action.into_owned().into();
+                let address = ReplyAddress::envelope(action, event.as_str(), task_id, None);
+                self.push(address.reply(&Err(failure)));
+            }
+            Ok(ClientFrame::Call { name, id, .. }) => {
+                self.push(frame::call_reply(&name, id, Err(&failure)));
+            }
+            Ok(ClientFrame::On { channel }) => self.push(frame::on_reply(&channel, Err(&failure))),
+            Ok(ClientFrame::Off { channel }) => {
+                self.push(frame::off_reply(&channel, Err(&failure)));
+            }
+            Ok(ClientFrame::Token(_)) => {
+                self.rejected(&Rejected { echo: frame::Echo::default(), failure });
+            }
+            Err(rejected) => self.rejected(&Rejected { failure, ..*rejected }),
+        }
+    }
+
     /// A frame that is none.
     pub fn rejected(&mut self, rejected: &Rejected) {
         self.push(frame::rejection(ReplyTo::Bare, rejected));
@@ -260,21 +288,13 @@ impl Desk<'_> {
     }
 
     fn start(&mut self, new: NewCall, started: Result<Work, Failure>) {
-        let outcome: Outcome = match started {
-            Ok(work) if !self.calls.is_full() => {
-                if let Some(reply) = self.calls.start(new, work) {
-                    self.push(reply);
-                }
-                return;
-            }
-            Ok(_) => Err(Failure::device_busy(
-                "请求过于频繁,请稍后再试",
-                "too many calls in flight on this connection; wait for replies",
-            )),
-            Err(failure) => Err(failure),
+        let reply = match started {
+            Ok(work) => self.calls.start(new, work),
+            Err(failure) => Some(new.address.reply(&Err((new.refuse)(failure)))),
         };
-        let outcome = outcome.map_err(new.refuse);
-        self.push(new.address.reply(&outcome));
+        if let Some(reply) = reply {
+            self.push(reply);
+        }
     }
 
     fn context(&self, call: Option<(&'static str, frame::TaskId)>, place: Place) -> CallContext {
@@ -289,6 +309,13 @@ impl Desk<'_> {
     fn push(&self, frame: bytes::Bytes) {
         self.client.outbox.push(frame);
     }
+}
+
+fn too_many_calls() -> Failure {
+    Failure::device_busy(
+        "请求过于频繁,请稍后再试",
+        "too many calls in flight on this connection; wait for replies",
+    )
 }
 
 fn empty() -> Box<RawValue> {

@@ -10,11 +10,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -78,7 +78,7 @@ pub async fn serve(
     announce(&config, source.as_ref());
     let bridge = Bridge::new(config);
     let house = House {
-        room: Arc::new(Semaphore::new(bridge.config().limits.connections)),
+        open: Arc::new(AtomicUsize::new(0)),
         stop: CancellationToken::new(),
         tracker: TaskTracker::new(),
         bridge,
@@ -147,8 +147,8 @@ async fn bind(
 #[derive(Clone)]
 struct House {
     bridge: Arc<Bridge>,
-    /// One permit a connection.
-    room: Arc<Semaphore>,
+    /// Connections that are open.
+    open: Arc<AtomicUsize>,
     stop: CancellationToken,
     tracker: TaskTracker,
 }
@@ -168,26 +168,22 @@ impl House {
         if let Some(listener) = doors.http {
             let bound = address(&listener);
             tracing::info!(transport = "ws", address = %format!("ws://{bound}/ws"), "listening");
-            let serve = move |house: &Self, stream, permit| house.http(stream, permit, bound);
+            let serve = move |house: &Self, stream, seat| house.http(stream, seat, bound);
             accepting.push(tokio::spawn(self.clone().accept(listener, serve)));
         }
         accepting
     }
 
-    async fn accept<L: Accept>(
-        self,
-        listener: L,
-        serve: impl Fn(&Self, L::Stream, OwnedSemaphorePermit),
-    ) {
+    async fn accept<L: Accept>(self, listener: L, serve: impl Fn(&Self, L::Stream, Seat)) {
         let mut full = false;
         loop {
             match listener.accept().await {
-                Ok(stream) => match Arc::clone(&self.room).try_acquire_owned() {
-                    Ok(permit) => {
+                Ok(stream) => match self.seat() {
+                    Some(seat) => {
                         full = false;
-                        serve(&self, stream, permit);
+                        serve(&self, stream, seat);
                     }
-                    Err(_) => {
+                    None => {
                         // Said once, not for each who knocks.
                         if !std::mem::replace(&mut full, true) {
                             tracing::warn!(
@@ -204,24 +200,31 @@ impl House {
         }
     }
 
-    fn unix(&self, stream: UnixStream, permit: OwnedSemaphorePermit) {
+    /// A place for one more connection, while the limit in force allows it.
+    fn seat(&self) -> Option<Seat> {
+        let seat = Seat(Arc::clone(&self.open));
+        let taken = self.open.fetch_add(1, Ordering::Relaxed);
+        (taken < self.bridge.config().limits.connections).then_some(seat)
+    }
+
+    fn unix(&self, stream: UnixStream, seat: Seat) {
         if let Ok(peer) = stream.peer_cred() {
             tracing::info!(uid = peer.uid(), gid = peer.gid(), pid = peer.pid(), "unix client");
         }
         // Who may open the socket is let in by its mode and group.
-        self.lines(stream, Peer { transport: "unix", token_by: None }, permit);
+        self.lines(stream, Peer { transport: "unix", token_by: None }, seat);
     }
 
-    fn tcp(&self, stream: TcpStream, permit: OwnedSemaphorePermit) {
+    fn tcp(&self, stream: TcpStream, seat: Seat) {
         // Frames are whole when they are written; waiting to join them only delays.
         let _ = stream.set_nodelay(true);
         let config = self.bridge.config();
         let token_by =
             config.listen.token.as_ref().map(|_| Instant::now() + config.limits.handshake);
-        self.lines(stream, Peer { transport: "tcp", token_by }, permit);
+        self.lines(stream, Peer { transport: "tcp", token_by }, seat);
     }
 
-    fn lines<S>(&self, stream: S, peer: Peer, permit: OwnedSemaphorePermit)
+    fn lines<S>(&self, stream: S, peer: Peer, seat: Seat)
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin + 'static,
     {
@@ -229,11 +232,11 @@ impl House {
         let (bridge, stop) = (Arc::clone(&self.bridge), self.stop.clone());
         self.tracker.spawn(async move {
             connection::serve(bridge, lines, peer, stop).await;
-            drop(permit);
+            drop(seat);
         });
     }
 
-    fn http(&self, stream: TcpStream, permit: OwnedSemaphorePermit, bound: SocketAddr) {
+    fn http(&self, stream: TcpStream, seat: Seat, bound: SocketAddr) {
         let _ = stream.set_nodelay(true);
         let door = Door {
             bridge: Arc::clone(&self.bridge),
@@ -241,7 +244,7 @@ impl House {
             stop: self.stop.clone(),
             tracker: self.tracker.clone(),
         };
-        tokio::spawn(http::serve(door, stream, permit));
+        tokio::spawn(http::serve(door, stream, seat));
     }
 
     fn reconfigure(&self, new: &Config, log: &LogHandle) {
@@ -249,18 +252,21 @@ impl House {
         let reread = old.reread(new);
         let restart = old.unchangeable(new);
         let merged = old.reloaded(new);
-        let (before, after) = (old.limits.connections, merged.limits.connections);
-        if after > before {
-            self.room.add_permits(after - before);
-        } else {
-            self.room.forget_permits(before - after);
-        }
         log.set(merged.log.level);
         self.bridge.reconfigure(merged);
         tracing::info!(changed = reread.join(", "), "configuration read again");
         if !restart.is_empty() {
             tracing::warn!(keys = restart.join(", "), "changed, but need a restart");
         }
+    }
+}
+
+/// A connection's place among those that are open; given back when dropped.
+pub struct Seat(Arc<AtomicUsize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

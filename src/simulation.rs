@@ -43,6 +43,9 @@ pub enum GestureError {
     /// Nothing to scan.
     #[error("scan: expected the code to scan, not empty")]
     Text,
+    /// A code that the scanner does not see.
+    #[error("scan: {0}")]
+    Unseen(#[from] virtual_scanner::Unseen),
     /// No such person.
     #[error("no such person: expected one of {0}, or an object that describes a card")]
     Person(String),
@@ -93,13 +96,16 @@ fn at_reader(hand: &ReaderHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<()
 fn at_scanner(hand: &ScannerHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<(), GestureError> {
     match gesture.verb {
         "scan" => match gesture.text {
-            Some(text) if !text.is_empty() => hand.scan(text.as_bytes()),
+            Some(text) if !text.is_empty() => hand.scan(text.as_bytes())?,
             _ => return Err(GestureError::Text),
         },
         "fault" => match gesture.fault {
             Some("silence") => hand.fault(virtual_scanner::Fault::Silence),
             Some("cut-frame") => hand.fault(virtual_scanner::Fault::CutFrame),
-            Some("unplug") => return pull(plug),
+            Some("unplug") => {
+                hand.clear();
+                return pull(plug);
+            }
             Some("none") => {
                 hand.mend();
                 return put_in(plug);
@@ -131,17 +137,18 @@ fn card(given: Option<&RawValue>) -> Result<Card, GestureError> {
             GestureError::Person(names.join(", "))
         });
     }
+    if !given.get().starts_with('{') {
+        return Err(GestureError::Card(NEITHER.to_owned()));
+    }
     let described: CardDescription = serde_json::from_str(given.get())
         // serde's words may quote a value; the key that it names is enough.
         .map_err(|error| GestureError::Card(described_error(&error)))?;
     Card::from_description(&described).map_err(|error| GestureError::Card(error.to_string()))
 }
 
+const NEITHER: &str = "expected a person's name, or an object that describes a card";
+
 fn described_error(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    if text.starts_with("unknown field") {
-        text
-    } else {
-        "expected a person's name or an object of strings".to_owned()
-    }
+    if text.starts_with("unknown field") { text } else { NEITHER.to_owned() }
 }

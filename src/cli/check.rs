@@ -15,12 +15,12 @@ use hharome_protocol::client::{self, ServerFrame};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::client::Client;
+use super::client::{Client, places};
 use super::table::table;
 use super::{NO, WRONG, block_on, complain, written};
 use crate::bridge::Clock;
 use crate::config::{Config, Loaded};
-use crate::devices::{Devices, photo_decoder};
+use crate::devices::{Devices, PORT_FACT, photo_decoder};
 
 /// How long a device may take to be known: the ID-card reader tries five rates three times.
 const PROBE: Duration = Duration::from_secs(12);
@@ -60,10 +60,9 @@ pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
         Err(error) => return complain(WRONG, error),
     };
     block_on(async {
-        let (held, mut rows) = match ask_daemon(&config).await {
-            Some(status) => (true, status.devices.iter().map(row).collect()),
-            None => (false, probe(&config).await),
-        };
+        let daemon = ask_daemon(&config).await;
+        let held = daemon.is_some();
+        let mut rows = rows(&config, daemon.as_ref()).await;
         rows.extend(check_photo_decoder(&config).await);
         let failed = rows.iter().any(|row: &Row| row.verdict == Verdict::Failed);
         let file = source.as_ref().map(|path| path.display().to_string());
@@ -112,10 +111,36 @@ fn as_table(file: Option<String>, held: bool, config: &Config, rows: &[Row]) -> 
     out.flush()
 }
 
-/// The daemon's own word, if one answers where the configuration has it.
+/// A row a device of the file: the daemon's word for those that it holds just so, a probe of our
+/// own for the rest.
+async fn rows(config: &Config, daemon: Option<&Status>) -> Vec<Row> {
+    let held = |section: &str| {
+        let told = daemon?.devices.iter().find(|device| device.device == section)?;
+        let port = told.facts.get(PORT_FACT).map(String::as_str);
+        let (driver, own_port) = config.driver_and_port(section)?;
+        (driver == told.driver && driver != "none" && own_port == port).then_some(told)
+    };
+    let mut rest = config.clone();
+    rest.forget_devices(|section| held(section).is_some());
+    let probed = probe(&rest).await;
+    probed.into_iter().map(|own| held(&own.device).map_or(own, row)).collect()
+}
+
+/// The word of a daemon on this machine, wherever it listens: it may have been started with
+/// another environment than ours.
 async fn ask_daemon(config: &Config) -> Option<Status> {
-    let path = config.listen.unix.as_ref()?;
-    let mut client = Client::unix(path).await.ok()?;
+    let own = config.listen.unix.clone();
+    for place in own.into_iter().chain(places()) {
+        if let Ok(mut client) = Client::unix(&place).await
+            && let Some(status) = ask(&mut client).await
+        {
+            return Some(status);
+        }
+    }
+    None
+}
+
+async fn ask(client: &mut Client) -> Option<Status> {
     let answer = async {
         client.send(client::call(StatusCall::NAME, None, None)).await.ok()?;
         let frame = client.next().await.ok()??;

@@ -48,11 +48,7 @@ impl Client {
         if let Some(url) = &target.url {
             return Self::websocket(url).await.map_err(|error| tried(url, error));
         }
-        let named = target.socket.clone();
-        let places = match named.or_else(|| std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from)) {
-            Some(place) => vec![place],
-            None => usual_places(),
-        };
+        let places = target.socket.clone().map_or_else(places, |place| vec![place]);
         let mut failures = String::new();
         for place in places {
             match Self::unix(&place).await {
@@ -118,6 +114,15 @@ impl Client {
 
 fn token() -> Option<String> {
     std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty())
+}
+
+/// Where to look for a daemon that nobody has named: where the environment says, else where one
+/// usually listens.
+pub(super) fn places() -> Vec<PathBuf> {
+    match std::env::var_os(SOCKET_VARIABLE) {
+        Some(place) => vec![PathBuf::from(place)],
+        None => usual_places(),
+    }
 }
 
 /// Where a daemon listens if nobody says otherwise.

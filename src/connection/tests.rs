@@ -143,6 +143,22 @@ async fn a_second_call_of_the_same_task_takes_the_place_of_the_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_was_ended_stands_before_nobody_any_more() {
+    let mut client = connect(&bridge());
+    client.ask(json!({"on": "bridgeCalls"})).await;
+    client.send(code("a")).await;
+    assert_eq!(client.next().await["data"]["stage"], "waiting");
+    let close = json!({"action": "getQRCode", "event": "close", "taskId": "z"});
+    let glued = format!("{close}\n{}\n", code("b"));
+    client.writer.write_all(glued.as_bytes()).await.unwrap();
+    assert_eq!(client.next().await["data"]["stage"], "done");
+    is_reply(&client.next().await, "a", false, "取消");
+    is_reply(&client.next().await, "z", true, "关闭成功");
+    let told = client.next().await;
+    assert_eq!((&told["data"]["taskId"], &told["data"]["stage"]), (&json!("b"), &json!("waiting")));
+}
+
+#[tokio::test(start_paused = true)]
 async fn task_ids_of_another_type_and_other_actions_do_not_supersede() {
     let mut client = connect(&bridge());
     for frame in [code("3"), code(3), card("3")] {
@@ -374,6 +390,10 @@ async fn more_calls_than_allowed_at_once_are_refused_as_busy() {
         (&refused["taskId"], &refused["data"]["error"]["kind"]),
         (&json!(3), &json!("device_busy"))
     );
+    // What acts is refused before it acts.
+    let put = json!({"call": "bridge.simulate", "params": {"device": "id_card", "do": "put"}});
+    let refused = client.ask(put).await;
+    assert_eq!(refused["res"]["data"]["error"]["kind"], "device_busy");
     // One in the place of another is no call more.
     is_reply(&client.ask(code(2)).await, 2, false, "取消");
 }
@@ -383,7 +403,8 @@ async fn what_is_not_there_is_unsupported_and_what_is_not_configured_unavailable
     let mut client = connect(&Bridge::new(Config::default()));
     for (frame, kind) in [
         (json!({"action": "noSuchThing", "taskId": "1"}), "unsupported"),
-        (json!({"action": "receiptPrinting", "taskId": "1"}), "unsupported"),
+        (json!({"action": "startBuzzer", "taskId": "1", "params": {"beep": "50"}}), "unsupported"),
+        (json!({"action": "startBuzzer", "taskId": "1"}), "unsupported"),
         (card("1"), "device_unavailable"),
         (code("1"), "device_unavailable"),
     ] {

@@ -13,7 +13,6 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tokio_tungstenite::tungstenite::protocol::Role;
@@ -25,6 +24,7 @@ use super::websocket::WebSocket;
 use crate::bridge::Bridge;
 use crate::config::Listen;
 use crate::connection::{self, Peer};
+use crate::server::Seat;
 
 /// Request line and headers together; browsers send 1 to 2 KiB.
 const MAX_HEAD: usize = 16 * 1024;
@@ -42,13 +42,13 @@ pub struct Door {
     pub tracker: TaskTracker,
 }
 
-/// Serves one HTTP connection to its end. The permit is held until its WebSocket ends, too.
-pub async fn serve(door: Door, stream: TcpStream, permit: OwnedSemaphorePermit) {
-    let permit = Arc::new(permit);
+/// Serves one HTTP connection to its end. The seat is held until its WebSocket ends, too.
+pub async fn serve(door: Door, stream: TcpStream, seat: Seat) {
+    let seat = Arc::new(seat);
     let handshake = door.bridge.config().limits.handshake;
     let stop = door.stop.clone();
     let service = service_fn(|request| {
-        let response = respond(&door, request, &permit);
+        let response = respond(&door, request, &seat);
         std::future::ready(Ok::<_, Infallible>(response))
     });
     let connection = http1::Builder::new()
@@ -65,11 +65,7 @@ pub async fn serve(door: Door, stream: TcpStream, permit: OwnedSemaphorePermit) 
     }
 }
 
-fn respond(
-    door: &Door,
-    mut request: Request<Body>,
-    permit: &Arc<OwnedSemaphorePermit>,
-) -> Response<Full<Bytes>> {
+fn respond(door: &Door, mut request: Request<Body>, seat: &Arc<Seat>) -> Response<Full<Bytes>> {
     let config = door.bridge.config();
     if let Err(refusal) = check_origin(&request, &config.listen, door.bound) {
         tracing::warn!(reason = refusal.1.trim_end(), "an HTTP request was refused");
@@ -87,8 +83,12 @@ fn respond(
         // As the first frame, like on TCP: browsers cannot set the header.
         (Some(_), None) => Some(Instant::now() + config.limits.handshake),
         (Some(_), Some(shown)) => {
-            let bearer = shown.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-            if !bearer.is_some_and(|token| access::admits(secret, token)) {
+            // RFC 9110, 11.1: the scheme's name ignores case.
+            let shown = shown.to_str().ok().and_then(|value| value.split_once(' '));
+            let admits = |(scheme, token): (&str, &str)| {
+                scheme.eq_ignore_ascii_case("Bearer") && access::admits(secret, token)
+            };
+            if !shown.is_some_and(admits) {
                 return said(StatusCode::UNAUTHORIZED, "wrong token\n");
             }
             None
@@ -108,7 +108,7 @@ fn respond(
         }
     };
     let upgrade = hyper::upgrade::on(&mut request);
-    let (door_of_client, permit) = (door.clone(), Arc::clone(permit));
+    let (door_of_client, seat) = (door.clone(), Arc::clone(seat));
     door.tracker.spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
         let max_frame = config.listen.max_frame_bytes;
@@ -116,7 +116,7 @@ fn respond(
         let peer = Peer { transport: "ws", token_by };
         let Door { bridge, stop, .. } = door_of_client;
         connection::serve(bridge, socket, peer, stop).await;
-        drop(permit);
+        drop(seat);
     });
     accepted.map(|()| Full::default())
 }

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream as BlockingStream;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Gid};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::net::UnixListener;
 
 /// Why the socket cannot be had.
@@ -66,10 +67,15 @@ impl Socket {
             Ok(found) if !found.file_type().is_socket() => {
                 return Err(SocketError::NoSocket { path: path.to_owned() });
             }
-            Ok(_) if BlockingStream::connect(path).is_ok() => {
-                return Err(SocketError::Live { path: path.to_owned() });
-            }
-            Ok(_) => std::fs::remove_file(path).map_err(io)?,
+            Ok(_) => match knock(path) {
+                Ok(()) | Err(Errno::AGAIN) => {
+                    return Err(SocketError::Live { path: path.to_owned() });
+                }
+                Err(Errno::CONNREFUSED) => std::fs::remove_file(path).map_err(io)?,
+                Err(Errno::NOENT) => {}
+                // Not ours to judge: it may well be alive.
+                Err(error) => return Err(io(error.into())),
+            },
             Err(_) => {}
         }
         // Nobody may connect before mode and group are what they should be.
@@ -100,6 +106,13 @@ impl Drop for Socket {
             let _ = std::fs::remove_file(&self.path);
         }
     }
+}
+
+/// Connects without waiting: a daemon whose queue of clients is full is alive, too.
+fn knock(path: &Path) -> Result<(), Errno> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)
 }
 
 /// Makes the socket's folder where it is missing, 0700; refuses one in `/tmp` that is not ours.

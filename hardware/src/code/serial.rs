@@ -68,8 +68,8 @@ impl Driver for SerialScanner {
             line,
             framer: Framer::new(self.settings.framing.clone()),
             demand: self.source.demand(),
-            next_command: None,
-            running: false,
+            scan_ends: None,
+            no_command_before: Instant::now(),
             last: None,
         };
         self.source.recover();
@@ -91,10 +91,10 @@ struct Session {
     line: BoxedLine,
     framer: Framer,
     demand: watch::Receiver<Demand>,
-    /// When the next trigger command is due, while a scan is wanted.
-    next_command: Option<Instant>,
-    /// A start was sent, and no stop since.
-    running: bool,
+    /// When the scan that was started ends by itself; `None` while none runs.
+    scan_ends: Option<Instant>,
+    /// The module wants a pause between two commands.
+    no_command_before: Instant,
     last: Option<Last>,
 }
 
@@ -119,6 +119,8 @@ impl SerialScanner {
             if let Some(trigger) = trigger {
                 session.work_trigger(trigger).await?;
             }
+            let wanted = session.demand.borrow().wanted;
+            let command = trigger.and_then(|_| session.command_due(wanted));
             let gap = session.framer.is_in_code().then(|| Instant::now() + silence);
             tokio::select! {
                 biased;
@@ -127,6 +129,7 @@ impl SerialScanner {
                         0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "unplugged")),
                         read => read,
                     };
+                    tracing::trace!(bytes = read, "scanner");
                     session.framer.push(&chunk[..read]);
                     while let Some(found) = session.framer.next_code() {
                         self.found(found, session, status);
@@ -141,26 +144,25 @@ impl SerialScanner {
                         status.count("torn");
                     }
                 },
-                () = at(session.next_command), if trigger.is_some() => {}
+                () = at(command) => {}
                 _ = session.demand.changed(), if trigger.is_some() => {}
             }
         }
     }
 
     fn found(&mut self, found: Found, session: &mut Session, status: &Status) {
+        // The module has ended its scan; another one has to be asked for.
+        if session.scan_ends.take().is_some() {
+            session.hold_commands();
+        }
         let code = match found {
             Found::Code(code) => code,
             Found::TooLong => {
-                tracing::warn!("a code over the limit was thrown away");
+                tracing::debug!("a code over the limit was thrown away");
                 status.count("tooLong");
                 return;
             }
         };
-        // The module has ended its scan; another one has to be asked for.
-        if session.running {
-            session.running = false;
-            session.next_command = Some(Instant::now() + Trigger::COMMAND_GAP);
-        }
         let requests = session.demand.borrow().requests;
         let now = Instant::now();
         if !self.settings.same_code.is_zero()
@@ -183,23 +185,31 @@ impl SerialScanner {
 
 impl Session {
     /// Starts the module while somebody wants a code, starts it again when its own time is over,
-    /// stops it when nobody does.
+    /// stops it when nobody does; never two commands within [`Trigger::COMMAND_GAP`].
     async fn work_trigger(&mut self, trigger: Trigger) -> io::Result<()> {
         let wanted = self.demand.borrow_and_update().wanted;
         let now = Instant::now();
-        let due = self.next_command.is_none_or(|at| at <= now);
-        if wanted && due {
-            self.command(trigger.start()).await?;
-            self.running = true;
-            self.next_command = Some(now + Trigger::SCAN_TIME);
-        } else if !wanted {
-            if self.running {
-                self.command(trigger.stop()).await?;
-                self.running = false;
-            }
-            self.next_command = None;
+        if self.command_due(wanted).is_none_or(|due| due > now) {
+            return Ok(());
         }
+        self.command(if wanted { trigger.start() } else { trigger.stop() }).await?;
+        self.scan_ends = wanted.then(|| now + Trigger::SCAN_TIME);
+        self.hold_commands();
         Ok(())
+    }
+
+    /// When the next command to the module is due; `None` if there is nothing to say to it.
+    fn command_due(&self, wanted: bool) -> Option<Instant> {
+        let due = match self.scan_ends {
+            Some(ends) if wanted => ends,
+            None if !wanted => return None,
+            _ => self.no_command_before,
+        };
+        Some(due.max(self.no_command_before))
+    }
+
+    fn hold_commands(&mut self) {
+        self.no_command_before = Instant::now() + Trigger::COMMAND_GAP;
     }
 
     async fn command(&mut self, bytes: &[u8]) -> io::Result<()> {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
+use super::framing::MAX_CODE;
 use super::trigger::Trigger;
 use crate::port::far_end::{BoxedFarLine, VirtualDevice};
 
@@ -20,6 +21,20 @@ pub enum Fault {
     Silence,
     /// Stops in the middle of a code and never says the suffix.
     CutFrame,
+}
+
+/// Codes that may be shown before the scanner has read them; a hand holds one at a time.
+const MOST_SHOWN: usize = 64;
+
+/// Why a scanner does not see a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unseen {
+    /// No symbol holds so much.
+    #[error("the code is longer than {MAX_CODE} bytes")]
+    TooLong,
+    /// The scanner is unplugged, or not triggered.
+    #[error("{MOST_SHOWN} codes wait to be read already")]
+    TooMany,
 }
 
 /// A virtual scanner.
@@ -60,9 +75,26 @@ impl VirtualScanner {
 
 impl ScannerHand {
     /// Shows a code. A module in command mode reads it when it is triggered.
-    pub fn scan(&self, code: &[u8]) {
-        self.shared.lock().shown.push_back(code.to_owned());
+    ///
+    /// # Errors
+    /// [`Unseen`], for a code that no scanner would give, or one behind too many others.
+    pub fn scan(&self, code: &[u8]) -> Result<(), Unseen> {
+        if code.len() > MAX_CODE {
+            return Err(Unseen::TooLong);
+        }
+        let mut state = self.shared.lock();
+        if state.shown.len() >= MOST_SHOWN {
+            return Err(Unseen::TooMany);
+        }
+        state.shown.push_back(code.to_owned());
+        drop(state);
         self.shared.news.notify_one();
+        Ok(())
+    }
+
+    /// Takes away what is shown and was not read yet.
+    pub fn clear(&self) {
+        self.shared.lock().shown.clear();
     }
 
     /// Breaks the scanner until it is mended.

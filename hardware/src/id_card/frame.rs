@@ -116,6 +116,32 @@ impl FrameReader {
         Some(Ok(Body(body)))
     }
 
+    /// Whether something has arrived that may become a frame.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// A whole good frame behind a head that waits for more than will come. To be asked when the
+    /// line has gone quiet: noise may look like a head, with a length that swallows what follows.
+    pub fn take_inner(&mut self) -> Option<Body> {
+        let head = PREAMBLE.len() + 2;
+        (1..self.buffer.len()).find_map(|at| {
+            let rest = self.buffer.get(at..).filter(|rest| rest.starts_with(&PREAMBLE))?;
+            let length = match rest.get(PREAMBLE.len()..head) {
+                Some([high, low]) => usize::from(u16::from_be_bytes([*high, *low])),
+                _ => return None,
+            };
+            let whole = rest.get(PREAMBLE.len()..head + length)?;
+            if length < self.min_body || exclusive_or(whole) != 0 {
+                return None;
+            }
+            let body = whole.get(2..whole.len() - 1)?.to_vec();
+            self.buffer.advance(at + head + length);
+            Some(Body(body))
+        })
+    }
+
     /// Drops everything before the next preamble, or before what may become one.
     fn hunt(&mut self) {
         let start = (0..self.buffer.len())
@@ -214,6 +240,31 @@ mod tests {
             let mut body = vec![0, 0, sw3];
             body.extend(&data);
             prop_assert!(found == vec![Ok(Body(body))]);
+        }
+
+        #[test]
+        fn a_good_frame_is_found_behind_any_garbage_when_the_line_is_quiet(
+            garbage in proptest::collection::vec(
+                prop_oneof![
+                    Just(PREAMBLE.to_vec()),
+                    Just(vec![0x09, 0x60]),
+                    Just(vec![0x00, 0x05]),
+                    proptest::collection::vec(any::<u8>(), 1..4),
+                ], 0..12),
+            data in proptest::collection::vec(any::<u8>(), 0..40),
+        ) {
+            let mut reader = FrameReader::for_replies();
+            reader.push(&garbage.concat());
+            drain(&mut reader);
+            reader.push(&reply(0x90, &data));
+            let mut found = drain(&mut reader);
+            while let Some(body) = reader.take_inner() {
+                found.push(Ok(body));
+                found.extend(drain(&mut reader));
+            }
+            let mut body = vec![0, 0, 0x90];
+            body.extend(&data);
+            prop_assert!(found.contains(&Ok(Body(body))), "{:02X?}", garbage.concat());
         }
 
         #[test]

@@ -42,6 +42,10 @@ const ATTEMPTS: u32 = 3;
 /// How often a module is reset for one demand before it counts as broken.
 const RESETS: u32 = 2;
 
+/// After silence about the newest address of so many cards in a row the module is taken for one
+/// that does not know the command, until it is plugged in again: each silence takes 3 s.
+const MUTE_ABOUT_ADDRESSES: u32 = 2;
+
 /// What an operator chooses.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -77,7 +81,12 @@ impl Driver for SamV {
     }
 
     async fn run(&mut self, line: BoxedLine, status: &Status) -> Trouble {
-        let mut session = Session { link: Link::new(line, self.baud), status };
+        let mut session = Session {
+            link: Link::new(line, self.baud),
+            status,
+            fingerprint: self.settings.fingerprint,
+            unanswered_addresses: 0,
+        };
         match self.work(&mut session).await {
             Err(trouble) => trouble,
             Ok(never) => match never {},
@@ -93,6 +102,10 @@ impl Driver for SamV {
 struct Session<'a> {
     link: Link,
     status: &'a Status,
+    /// Read with command `30 10`, as long as the module knows it.
+    fingerprint: bool,
+    /// Cards in a row for which the module was silent about the newest address.
+    unanswered_addresses: u32,
 }
 
 /// How an attempt to read a found card ended, when it was not trouble with the reader.
@@ -173,6 +186,7 @@ impl SamV {
                     match attempt? {
                         Attempt::Read(card) => {
                             failures = 0;
+                            resets = 0;
                             session.status.count("readings");
                             let wanted = reading.deliver(*card);
                             tracing::debug!(wanted, "a card was read");
@@ -192,6 +206,7 @@ impl SamV {
                 Remedy::Proceed => {}
                 Remedy::NoCard => {
                     failures = 0;
+                    resets = 0;
                     refused = false;
                 }
                 Remedy::Reset if resets < RESETS => {
@@ -207,23 +222,28 @@ impl SamV {
     }
 
     /// Select, read, newest address. To the end, once begun.
-    async fn read_card(&mut self, session: &mut Session<'_>) -> Result<Attempt, Trouble> {
-        let reply = session.command(Command::SELECT).await?;
+    async fn read_card(&self, session: &mut Session<'_>) -> Result<Attempt, Trouble> {
+        let Some(reply) = session.card_command(Command::SELECT).await? else {
+            return Ok(Attempt::Again("select: no answer".to_owned()));
+        };
         if let Some(attempt) = session.judge("select", reply.status).await? {
             return Ok(attempt);
         }
-        let with_fingerprint = self.settings.fingerprint;
-        let command = if with_fingerprint { Command::READ_FINGERPRINT } else { Command::READ };
-        let mut reply = session.command(command).await?;
-        if with_fingerprint && reply.status == status::UNKNOWN_COMMAND {
+        let read = session.fingerprint;
+        let command = if read { Command::READ_FINGERPRINT } else { Command::READ };
+        let mut reply = session.card_command(command).await?;
+        if read && reply.as_ref().is_some_and(|reply| reply.status == status::UNKNOWN_COMMAND) {
             tracing::warn!("the module knows no command 30 10: reading without fingerprints");
-            self.settings.fingerprint = false;
-            reply = session.command(Command::READ).await?;
+            session.fingerprint = false;
+            reply = session.card_command(Command::READ).await?;
         }
+        let Some(reply) = reply else {
+            return Ok(Attempt::Again("read: no answer".to_owned()));
+        };
         if let Some(attempt) = session.judge("read", reply.status).await? {
             return Ok(attempt);
         }
-        let (text, wlt) = match slice(&reply.data, self.settings.fingerprint) {
+        let (text, wlt) = match slice(&reply.data, session.fingerprint) {
             Ok(parts) => parts,
             Err(why) => return Ok(Attempt::Refused(why)),
         };
@@ -257,6 +277,16 @@ impl Session<'_> {
         })
     }
 
+    /// A command about the card that was found. `None` if the module says nothing to it and is
+    /// well all the same: that costs this attempt, not the reader.
+    async fn card_command(&mut self, command: Command) -> Result<Option<Reply>, Trouble> {
+        match self.command(command).await {
+            Ok(reply) => Ok(Some(reply)),
+            Err(Trouble::Failed { .. }) => self.command(Command::STATUS).await.map(|_| None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
     /// What an answer to select or read means: `None` to go on.
     async fn judge(&mut self, what: &str, sw3: u8) -> Result<Option<Attempt>, Trouble> {
         let why = || format!("{what}: {}", status::meaning(sw3));
@@ -282,12 +312,20 @@ impl Session<'_> {
     /// The newest appended address; `None` where there is none or it cannot be had. The printed
     /// address is used then, and the counter `addressesUnknown` says how often it was not sure.
     async fn newest_address(&mut self) -> Result<Option<String>, Trouble> {
+        if self.unanswered_addresses >= MUTE_ABOUT_ADDRESSES {
+            return Ok(None);
+        }
         let reply = match self.link.command(Command::NEWEST_ADDRESS).await {
-            Ok(reply) => reply,
+            Ok(reply) => {
+                self.unanswered_addresses = 0;
+                reply
+            }
             Err(LinkError::Gone(error)) => return Err(gone(&error)),
             Err(LinkError::NoAnswer(detail)) => {
+                self.unanswered_addresses += 1;
+                let given_up = self.unanswered_addresses >= MUTE_ABOUT_ADDRESSES;
                 self.status.count("addressesUnknown");
-                tracing::warn!(detail, "the appended address cannot be had");
+                tracing::warn!(detail, given_up, "the appended address cannot be had");
                 return Ok(None);
             }
         };

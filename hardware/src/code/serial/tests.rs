@@ -67,17 +67,17 @@ impl Bench {
 async fn a_code_reaches_who_waits_for_it() {
     let bench = bench(settings("\r", None)).await;
     let mut waiter = bench.source.wait().unwrap();
-    bench.hand.scan("健康码-1".as_bytes());
+    bench.hand.scan("健康码-1".as_bytes()).unwrap();
     assert_eq!(waiter.answer().await.unwrap().0, "健康码-1");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_code_scanned_while_nobody_wants_one_is_thrown_away() {
     let bench = bench(settings("\r", None)).await;
-    bench.hand.scan(b"somebody else's");
+    bench.hand.scan(b"somebody else's").unwrap();
     bench.rest().await;
     let mut waiter = bench.source.wait().unwrap();
-    bench.hand.scan(b"mine");
+    bench.hand.scan(b"mine").unwrap();
     assert_eq!(waiter.answer().await.unwrap().0, "mine");
     assert_eq!(bench.count("unwanted"), 1);
 }
@@ -86,9 +86,9 @@ async fn a_code_scanned_while_nobody_wants_one_is_thrown_away() {
 async fn without_a_suffix_the_idle_gap_ends_a_code() {
     let bench = bench(settings("", None)).await;
     let mut listener = bench.source.listen();
-    bench.hand.scan(b"first");
+    bench.hand.scan(b"first").unwrap();
     bench.rest().await;
-    bench.hand.scan(b"second");
+    bench.hand.scan(b"second").unwrap();
     assert_eq!(listener.next().await.unwrap().0, "first");
     assert_eq!(listener.next().await.unwrap().0, "second");
 }
@@ -98,10 +98,10 @@ async fn a_torn_code_never_becomes_the_beginning_of_the_next() {
     let bench = bench(settings("\r", None)).await;
     let mut listener = bench.source.listen();
     bench.hand.fault(Fault::CutFrame);
-    bench.hand.scan(b"torn off in its middle");
+    bench.hand.scan(b"torn off in its middle").unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     bench.hand.mend();
-    bench.hand.scan(b"whole");
+    bench.hand.scan(b"whole").unwrap();
     assert_eq!(listener.next().await.unwrap().0, "whole");
     assert_eq!(bench.count("torn"), 1);
 }
@@ -113,20 +113,20 @@ async fn the_same_code_is_passed_over_while_it_stays_in_view_unless_a_new_call_c
     let mut listener = bench.source.listen();
     // In view for 3 s: each sight begins the second anew.
     for _ in 0..6 {
-        bench.hand.scan(b"A");
+        bench.hand.scan(b"A").unwrap();
         bench.rest().await;
     }
-    bench.hand.scan(b"B");
+    bench.hand.scan(b"B").unwrap();
     assert_eq!(listener.next().await.unwrap().0, "A");
     assert_eq!(listener.next().await.unwrap().0, "B");
     // A new call wants what is in view.
     let mut waiter = bench.source.wait().unwrap();
-    bench.hand.scan(b"B");
+    bench.hand.scan(b"B").unwrap();
     assert_eq!(waiter.answer().await.unwrap().0, "B");
     // Away for longer than the time, it is a new one.
     assert_eq!(listener.next().await.unwrap().0, "B");
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    bench.hand.scan(b"B");
+    bench.hand.scan(b"B").unwrap();
     assert_eq!(listener.next().await.unwrap().0, "B");
 }
 
@@ -150,7 +150,7 @@ async fn a_listener_keeps_a_triggered_module_scanning_code_after_code() {
     let bench = bench(settings("\r", Some(Trigger::Gm65))).await;
     let mut listener = bench.source.listen();
     for code in ["1", "2", "3"] {
-        bench.hand.scan(code.as_bytes());
+        bench.hand.scan(code.as_bytes()).unwrap();
         assert_eq!(listener.next().await.unwrap().0, code);
     }
 }
@@ -165,6 +165,6 @@ async fn a_scanner_unplugged_is_absent_and_used_when_it_is_back() {
     bench.plug.set(true);
     bench.until(State::Ready).await;
     let mut waiter = bench.source.wait().unwrap();
-    bench.hand.scan(b"back");
+    bench.hand.scan(b"back").unwrap();
     assert_eq!(waiter.answer().await.unwrap().0, "back");
 }

@@ -64,6 +64,16 @@ pub(super) struct Reply {
     pub(super) data: Vec<u8>,
 }
 
+impl Reply {
+    /// `None` for a body too short to be a reply, which the frame reader does not give.
+    fn from_body(frame::Body(body): &frame::Body) -> Option<Self> {
+        match body.as_slice() {
+            [_, _, status, data @ ..] => Some(Self { status: *status, data: data.to_vec() }),
+            _ => None,
+        }
+    }
+}
+
 /// Why there is no answer.
 pub(super) enum LinkError {
     /// The line is gone.
@@ -152,52 +162,47 @@ impl Link {
             Err(_) => return Ok(Err("the line takes no bytes".to_owned())),
         }
         let deadline = Instant::now() + command.time(self.baud);
-        let mut chunk = [0; 512];
-        loop {
-            match self.frames.next_frame() {
-                Some(Ok(frame::Body(body))) => {
-                    let [_, _, status, data @ ..] = body.as_slice() else { continue };
-                    return Ok(Ok(Reply { status: *status, data: data.to_vec() }));
-                }
-                Some(Err(garbled)) => {
-                    // Noise in front of the reply may look like a frame; the reply may follow.
-                    let garbled = format!("damaged reply ({garbled:?})");
-                    match self.rest_of_reply(deadline).await? {
-                        Some(reply) => return Ok(Ok(reply)),
-                        None => return Ok(Err(garbled)),
-                    }
-                }
-                None => {}
-            }
-            match timeout_at(deadline, read_some(&mut self.line, &mut chunk)).await {
-                Ok(read) => {
-                    let read = read.map_err(LinkError::Gone)?;
-                    self.frames.push(&chunk[..read]);
-                }
-                Err(_) => return Ok(Err("no answer".to_owned())),
-            }
-        }
+        tracing::trace!(command = command.name, bytes = request.len(), "sent");
+        Ok(self.reply(deadline).await.map_err(LinkError::Gone)?.inspect(|reply| {
+            let bytes = reply.data.len();
+            tracing::trace!(command = command.name, status = reply.status, bytes, "reply");
+        }))
     }
 
-    /// After something garbled: the good frame that follows it, if it comes before the line is
-    /// quiet.
-    async fn rest_of_reply(&mut self, deadline: Instant) -> Result<Option<Reply>, LinkError> {
+    /// The next good frame before `deadline`. After something garbled only as long as the line
+    /// keeps speaking: the request is better sent again than waited for.
+    async fn reply(&mut self, deadline: Instant) -> io::Result<Result<Reply, String>> {
         let mut chunk = [0; 512];
+        let mut garbled = None;
+        // A line that is quiet in the middle of a frame is looked at once, until it speaks again.
+        let mut looked = false;
         loop {
             while let Some(found) = self.frames.next_frame() {
-                if let Ok(frame::Body(body)) = found
-                    && let [_, _, status, data @ ..] = body.as_slice()
-                {
-                    return Ok(Some(Reply { status: *status, data: data.to_vec() }));
+                match found {
+                    Ok(body) => {
+                        if let Some(reply) = Reply::from_body(&body) {
+                            return Ok(Ok(reply));
+                        }
+                    }
+                    Err(what) => garbled = Some(format!("damaged reply ({what:?})")),
                 }
             }
-            let quiet = deadline.min(Instant::now() + QUIET);
-            match timeout_at(quiet, read_some(&mut self.line, &mut chunk)).await {
-                Ok(read) => {
-                    let read = read.map_err(LinkError::Gone)?;
-                    self.frames.push(&chunk[..read]);
-                }
-                Err(_) => return Ok(None),
+            let may_end = garbled.is_some() || self.frames.has_begun() && !looked;
+            let until = if may_end { deadline.min(Instant::now() + QUIET) } else { deadline };
+            if let Ok(read) = timeout_at(until, read_some(&mut self.line, &mut chunk)).await {
+                self.frames.push(&chunk[..read?]);
+                looked = false;
+                continue;
+            }
+            looked = true;
+            if let Some(reply) = self.frames.take_inner().as_ref().and_then(Reply::from_body) {
+                return Ok(Ok(reply));
+            }
+            if let Some(garbled) = garbled {
+                return Ok(Err(garbled));
+            }
+            if Instant::now() >= deadline {
+                return Ok(Err("no answer".to_owned()));
             }
         }
     }
