@@ -157,6 +157,14 @@ async fn a_hang_ends_with_the_time_limit_and_with_the_helper() {
 }
 
 #[tokio::test]
+async fn a_library_that_leaves_a_process_behind_gives_its_photo_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = library(&folder, "FORKS", &[]);
+    let decoder = PhotoDecoder::new(helper(), library).with_limit(AMPLE);
+    assert!(decoder.jpeg(&synthetic_photo(1)).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_refusal_is_told_with_its_code() {
     let failed = failure("REFUSES").await;
     assert!(matches!(failed, PhotoError::Returned { code: -5, .. }), "{failed}");

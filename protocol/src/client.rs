@@ -3,6 +3,8 @@
 //! [`ServerFrame::parse`] reads what the daemon sends; the functions build what it takes, one line
 //! each. Data stays raw JSON: its type depends on what was asked.
 
+use std::fmt;
+
 use bytes::Bytes;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
@@ -11,7 +13,6 @@ use serde_json::value::RawValue;
 use crate::frame::{Event, LineWriter, TaskId};
 
 /// One frame from the daemon.
-#[derive(Debug)]
 pub enum ServerFrame {
     /// The answer to a bare action, or to a frame that was no request.
     Reply {
@@ -61,7 +62,7 @@ pub enum ServerFrame {
 }
 
 /// Yes or no, and what comes with it.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct Answer {
     /// Whether it was done.
     pub success: bool,
@@ -69,6 +70,20 @@ pub struct Answer {
     pub message: String,
     /// The result, or what went wrong.
     pub data: Option<Box<RawValue>>,
+}
+
+impl fmt::Debug for ServerFrame {
+    /// What kind of frame, and of what; never its data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name) = match self {
+            Self::Reply { action, .. } => ("Reply", action),
+            Self::CallReply { name, .. } => ("CallReply", name),
+            Self::OnReply { channel, .. } => ("OnReply", channel),
+            Self::OffReply { channel, .. } => ("OffReply", channel),
+            Self::Event { channel, .. } => ("Event", channel),
+        };
+        f.debug_tuple(kind).field(name).finish()
+    }
 }
 
 impl ServerFrame {

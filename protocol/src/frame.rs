@@ -7,6 +7,7 @@
 //! transports move the bytes, and WebSocket leaves the last one off.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde_json::value::RawValue;
 
@@ -31,8 +32,7 @@ pub use task_id::TaskId;
 /// The channel that says where stream events are missing; needs no `on`.
 pub const LAGGED_CHANNEL: &str = "bridgeLagged";
 
-/// One frame from a client. It borrows from the frame's bytes.
-#[derive(Debug)]
+/// One frame from a client. It borrows from the frame's bytes. `Debug` shows no params and no token.
 pub enum ClientFrame<'a> {
     /// `{"action":…}`: an action, to be answered with the bare envelope.
     Action(Request<'a>),
@@ -59,8 +59,7 @@ pub enum ClientFrame<'a> {
     Token(Cow<'a, str>),
 }
 
-/// One `ampeHHCommunication` request, its params not looked at yet.
-#[derive(Debug)]
+/// One `ampeHHCommunication` request, its params not looked at yet. `Debug` shows no params.
 pub struct Request<'a> {
     /// The action's name; whether there is such an action is the router's to find out.
     pub action: Cow<'a, str>,
@@ -102,6 +101,29 @@ pub struct Echo {
     pub task_id: Option<TaskId>,
     /// The call's id, if it came.
     pub id: Option<Box<RawValue>>,
+}
+
+impl fmt::Debug for ClientFrame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Action(request) => request.fmt(f),
+            Self::Call { name, .. } => {
+                f.debug_struct("Call").field("name", name).finish_non_exhaustive()
+            }
+            Self::On { channel } => f.debug_tuple("On").field(channel).finish(),
+            Self::Off { channel } => f.debug_tuple("Off").field(channel).finish(),
+            Self::Token(_) => f.write_str("Token(…)"),
+        }
+    }
+}
+
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("action", &self.action)
+            .field("event", &self.event)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Request<'_> {

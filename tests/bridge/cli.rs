@@ -288,6 +288,36 @@ async fn check_asks_a_running_daemon_for_the_devices_that_it_holds() {
 }
 
 #[tokio::test]
+async fn check_does_not_take_another_files_devices_for_this_ones() {
+    let daemon = Daemon::start("", "[id_card]\ndriver = \"simulated\"\n").await;
+    let other = "[id_card]\ndriver = \"sam-v-serial\"\nport = \"/dev/does-not-exist\"\n";
+    std::fs::write(daemon.folder().join("other.toml"), other).expect("it is written");
+    let socket = daemon.socket();
+    let mut check = hharome(daemon.folder());
+    check.env("HHAROME_SOCKET", &socket).args(["check", "--config", "other.toml", "--json"]);
+    let (code, stdout, stderr) = finish(&mut check).await;
+    assert_eq!(code, 1, "{stdout}{stderr}");
+    let told = line(&stdout);
+    assert_eq!((&told["daemon"], &told["devices"][0]["verdict"]), (&json!(true), &json!("failed")));
+}
+
+#[tokio::test]
+async fn check_finds_the_daemon_that_the_environment_names() {
+    let folder = TempDir::new().expect("a folder");
+    let _reader = Reader::new(&folder.path().join("reader"));
+    let daemon = Daemon::start_in(folder, "", SECTION).await;
+    daemon.ready("id_card").await;
+    let elsewhere = format!("[listen]\nunix = \"{{dir}}/no.sock\"\n{SECTION}");
+    let elsewhere = elsewhere.replace("{dir}", &daemon.folder().display().to_string());
+    std::fs::write(daemon.folder().join("other.toml"), elsewhere).expect("it is written");
+    let socket = daemon.socket();
+    let mut check = hharome(daemon.folder());
+    check.env("HHAROME_SOCKET", &socket).args(["check", "--config", "other.toml"]);
+    let (code, stdout, stderr) = finish(&mut check).await;
+    assert_eq!(code, 0, "{stdout}{stderr}");
+}
+
+#[tokio::test]
 async fn devices_tells_programs_and_people_what_is_here() {
     let folder = TempDir::new().expect("a folder");
     let (code, stdout, stderr) = run(folder.path(), &["devices", "--json"]).await;

@@ -62,6 +62,11 @@ async fn a_preamble_that_nothing_follows_is_passed_over() {
 }
 
 #[tokio::test]
+async fn a_head_made_of_noise_does_not_swallow_the_reply_behind_it() {
+    reads_with(Manners::Swallowed).await;
+}
+
+#[tokio::test]
 async fn a_frame_that_begins_inside_a_broken_one_is_found() {
     reads_with(Manners::Overlap).await;
 }

@@ -37,6 +37,8 @@ pub(crate) enum Manners {
     FalseStart,
     /// Each comes after the head of another frame, whose length reaches into it.
     Overlap,
+    /// Each comes after noise that looks like a head, with a length that would swallow it.
+    Swallowed,
     /// The first reply to `find` is torn off after its length; the others are whole.
     Torn,
     /// The first reply to `read` has a wrong check byte.
@@ -372,6 +374,9 @@ fn answer(request: &[u8], state: &mut State) -> (Vec<u8>, bool) {
         }
         Manners::Overlap => {
             frame = [&frame[..5], &[0x00, 0x0C, 0x00, 0x00], &frame].concat();
+        }
+        Manners::Swallowed => {
+            frame = [&frame[..5], &[0x09, 0x60], &frame].concat();
         }
         Manners::Glued => frame.extend(reply(0x24, &[])),
         Manners::Torn if request == FIND => {

@@ -211,3 +211,26 @@ async fn connections_over_the_limit_are_turned_away_until_one_goes() {
     };
     soon("there is room again", let_in).await;
 }
+
+#[tokio::test]
+async fn a_lower_limit_of_connections_holds_once_those_over_it_have_gone() {
+    let mut daemon = Daemon::start("", "[limits]\nconnections = 3\n").await;
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = daemon.unix().await;
+        assert_eq!(client.ask(INFO).await["success"], true);
+        clients.push(client);
+    }
+    daemon.rewrite("", "[limits]\nconnections = 2\n");
+    daemon.signal(rustix::process::Signal::HUP);
+    daemon.said("read again").await;
+    for mut client in clients {
+        client.finish_sending().await;
+        client.rest().await;
+    }
+    let mut first = daemon.unix().await;
+    assert_eq!(first.ask(INFO).await["success"], true);
+    let mut second = daemon.unix().await;
+    assert_eq!(second.ask(INFO).await["success"], true);
+    assert_eq!(daemon.unix().await.rest().await, Vec::<String>::new());
+}

@@ -101,6 +101,18 @@ async fn a_dead_socket_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_socket_that_cannot_be_judged_is_left_alone() {
+    let folder = TempDir::new().expect("a folder");
+    set_mode(folder.path(), 0o700);
+    let socket = folder.path().join("other.sock");
+    // Alive, but no stream: connecting is refused for another reason than that nobody is there.
+    let _alive = std::os::unix::net::UnixDatagram::bind(&socket).expect("a socket");
+    let said = refused(&folder, "[listen]\nunix = \"{dir}/other.sock\"\n").await;
+    assert!(said.contains("other.sock"), "{said}");
+    assert!(socket.exists());
+}
+
+#[tokio::test]
 async fn a_file_in_the_sockets_place_is_refused_and_left_there() {
     let folder = TempDir::new().expect("a folder");
     set_mode(folder.path(), 0o700);

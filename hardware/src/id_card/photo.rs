@@ -24,6 +24,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
@@ -238,10 +239,15 @@ impl PhotoDecoder {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // A group of its own: a library may start processes, which end with it.
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(unable)?;
-        let Ok(ended) = tokio::time::timeout(self.limit, converse(&mut child, input)).await else {
+        let mut group = Group::of(&child);
+        let talk = converse(&mut child, &mut group, input);
+        let Ok(ended) = tokio::time::timeout(self.limit, talk).await else {
+            group.end();
             // Reaped before the next one starts, if it can be; else tokio reaps it later.
             let _ = tokio::time::timeout(REAPING, child.kill()).await;
             let library = self.library.clone();
@@ -271,8 +277,36 @@ impl PhotoDecoder {
     }
 }
 
+/// The helper and whatever its library has started. Ended when dropped, too.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let number = child.id().and_then(|number| i32::try_from(number).ok());
+        Self(number.and_then(Pid::from_raw))
+    }
+
+    /// Once only: afterwards the number may belong to others.
+    fn end(&mut self) {
+        if let Some(group) = self.0.take() {
+            // It has mostly ended by itself.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// Gives the helper its input, takes what it writes on both streams, and waits for its end.
-async fn converse(child: &mut Child, input: &[u8]) -> io::Result<(ExitStatus, Vec<u8>, String)> {
+async fn converse(
+    child: &mut Child,
+    group: &mut Group,
+    input: &[u8],
+) -> io::Result<(ExitStatus, Vec<u8>, String)> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let write = async move {
         if let Some(mut stdin) = stdin {
@@ -283,9 +317,15 @@ async fn converse(child: &mut Child, input: &[u8]) -> io::Result<(ExitStatus, Ve
     let read = async {
         tokio::try_join!(read_some(stdout, MOST_BMP_BYTES), read_some(stderr, MOST_COMPLAINT_BYTES))
     };
-    let ((), streams) = tokio::join!(write, read);
+    let wait = async {
+        let status = child.wait().await;
+        // What the library has left behind would hold the streams open.
+        group.end();
+        status
+    };
+    let ((), streams, status) = tokio::join!(write, read, wait);
     let (output, complaint) = streams?;
-    let status = child.wait().await?;
+    let status = status?;
     Ok((status, output, String::from_utf8_lossy(&complaint).into_owned()))
 }
 

@@ -282,7 +282,8 @@ impl Session<'_> {
     async fn card_command(&mut self, command: Command) -> Result<Option<Reply>, Trouble> {
         match self.command(command).await {
             Ok(reply) => Ok(Some(reply)),
-            Err(Trouble::Failed { .. }) => self.command(Command::STATUS).await.map(|_| None),
+            // Reset, since it may believe that it has delivered the card, and would hide it.
+            Err(Trouble::Failed { .. }) => self.reset().await.map(|()| None),
             Err(trouble) => Err(trouble),
         }
     }

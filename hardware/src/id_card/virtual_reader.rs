@@ -28,6 +28,8 @@ pub enum Fault {
     BadChecksum,
     /// Stops in the middle of the reply.
     CutFrame,
+    /// Says nothing to a reading, and answers all else.
+    MuteCard,
     /// Finds the card, and answers every reading of it with this status.
     Status(u8),
 }
@@ -144,6 +146,7 @@ impl VirtualDevice for VirtualReader {
 impl VirtualReader {
     /// `None` when the line is gone.
     async fn answer(&self, request: Result<Body, Garbled>, line: &mut BoxedFarLine) -> Option<()> {
+        let reads = matches!(&request, Ok(Body(body)) if body.starts_with(&[0x30]));
         let (status, data) = match request {
             Ok(Body(body)) => match body.as_slice() {
                 [command, parameter, data @ ..] => {
@@ -165,13 +168,14 @@ impl VirtualReader {
         };
         match fault {
             Some(Fault::Silence) => return Some(()),
+            Some(Fault::MuteCard) if reads => return Some(()),
             Some(Fault::BadChecksum) => {
                 if let Some(check) = reply.last_mut() {
                     *check ^= 0xFF;
                 }
             }
             Some(Fault::CutFrame) => reply.truncate(reply.len() / 2),
-            Some(Fault::Status(_)) | None => {}
+            Some(Fault::MuteCard | Fault::Status(_)) | None => {}
         }
         for piece in reply.chunks(chunk) {
             line.write_all(piece).await.ok()?;

@@ -146,6 +146,21 @@ async fn a_module_is_triggered_while_somebody_wants_a_code_and_stopped_after() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_module_has_its_pause_between_stop_and_start() {
+    let bench = bench(settings("\r", Some(Trigger::Newland))).await;
+    let waiter = bench.source.wait().unwrap();
+    bench.rest().await;
+    drop(waiter);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(!bench.hand.is_triggered());
+    let _waiter = bench.source.wait().unwrap();
+    tokio::time::sleep(Trigger::COMMAND_GAP - Duration::from_millis(10)).await;
+    assert!(!bench.hand.is_triggered());
+    bench.rest().await;
+    assert!(bench.hand.is_triggered());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_listener_keeps_a_triggered_module_scanning_code_after_code() {
     let bench = bench(settings("\r", Some(Trigger::Gm65))).await;
     let mut listener = bench.source.listen();

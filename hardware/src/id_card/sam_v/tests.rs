@@ -146,6 +146,24 @@ async fn damaged_and_lost_replies_are_asked_for_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn silence_about_one_card_costs_that_card_and_not_the_reader() {
+    let bench = bench(settings());
+    bench.until(State::Ready).await;
+    // The module is well, and says nothing about this card.
+    bench.hand.put(Card::zhang_san());
+    let mut waiter = bench.source.wait().unwrap();
+    let mut behind = bench.source.wait().unwrap();
+    bench.hand.fault(Fault::MuteCard, None);
+    assert!(matches!(waiter.answer().await, Err(Trouble::Unreadable { .. })));
+    assert_eq!(bench.status.snapshot().state, State::Ready);
+    bench.hand.mend();
+    bench.hand.lift();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bench.hand.put(Card::zhang_san());
+    assert!(behind.answer().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reader_that_falls_silent_fails_its_callers_and_is_used_again_when_it_speaks() {
     let bench = bench(settings());
     bench.until(State::Ready).await;
