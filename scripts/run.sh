@@ -11,8 +11,8 @@ The bridge starts, with virtual devices. Type in another terminal, in $PWD:
   $hharome call getIDCardInfo &
   $hharome simulate id_card put
 
-The first asks for an ID card and waits 15 s for one, the second puts it on the reader. With a
-scanned code, and for as long as you like:
+The first asks for an ID card and waits 15 s for one, the second puts it on the reader. A card is
+read once: put it on again for the next time. With a scanned code, and for as long as you like:
 
   $hharome listen initQRListener &
   $hharome simulate qr_scanner scan 6901234567892

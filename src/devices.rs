@@ -311,6 +311,12 @@ pub fn photo_decoder(config: &config::IdCard) -> Option<PhotoDecoder> {
         }
         return None;
     };
+    if !library.exists() {
+        tracing::warn!(
+            library = %library.display(),
+            "photo_decoder in [id_card] is not there: photoBase64 stays empty"
+        );
+    }
     match std::env::current_exe() {
         Ok(program) => Some(
             PhotoDecoder::new(program, library)

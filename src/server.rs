@@ -254,7 +254,8 @@ impl House {
         let merged = old.reloaded(new);
         log.set(merged.log.level);
         self.bridge.reconfigure(merged);
-        tracing::info!(changed = reread.join(", "), "configuration read again");
+        let changed = if reread.is_empty() { "nothing".to_owned() } else { reread.join(", ") };
+        tracing::info!(changed, "configuration read again");
         if !restart.is_empty() {
             tracing::warn!(keys = restart.join(", "), "changed, but need a restart");
         }

@@ -157,17 +157,24 @@ impl Status {
 
     /// Goes over to another state; the same state again changes nothing.
     pub fn set(&self, state: State) {
+        let up = |state| matches!(state, State::Ready | State::Busy);
         self.shared.snapshot.send_if_modified(|now| {
             if now.state == state {
                 return false;
             }
-            let up = |state| matches!(state, State::Ready | State::Busy);
             if !(up(now.state) && up(state)) {
                 now.since = Instant::now();
             }
             now.state = state;
             true
         });
+    }
+
+    /// The device has been started and works; said in the log.
+    pub fn started(&self) {
+        let facts = self.facts();
+        tracing::info!(device = self.name, ?facts, "device ready");
+        self.set(State::Ready);
     }
 
     /// Goes over to the state of `trouble`, and logs it once, not at every retry.

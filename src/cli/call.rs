@@ -77,7 +77,7 @@ pub(super) fn send(target: &Target, request: Bytes) -> ExitCode {
     block_on(async {
         let mut client = match Client::connect(target).await {
             Ok(client) => client,
-            Err(error) => return complain(NO_DAEMON, error),
+            Err(error) => return complain(error.code(), error),
         };
         match exchange(&mut client, request).await {
             Ok((reply, true)) => super::print(&reply),
@@ -91,6 +91,10 @@ pub(super) fn send(target: &Target, request: Bytes) -> ExitCode {
     })
 }
 
+fn no_bridge(_: serde_json::Error) -> io::Error {
+    io::Error::other("what answers is no hharome daemon")
+}
+
 /// The reply as a line, and whether it is a yes.
 async fn exchange(client: &mut Client, request: Bytes) -> io::Result<(String, bool)> {
     client.send(request).await?;
@@ -98,7 +102,7 @@ async fn exchange(client: &mut Client, request: Bytes) -> io::Result<(String, bo
         let Some(frame) = client.next().await? else {
             return Err(io::Error::other("it closed the connection"));
         };
-        let Answer { success, .. } = match ServerFrame::parse(&frame).map_err(io::Error::other)? {
+        let Answer { success, .. } = match ServerFrame::parse(&frame).map_err(no_bridge)? {
             ServerFrame::Reply { answer, .. } => answer,
             ServerFrame::CallReply { answer, res, .. } => {
                 return Ok((format!("{res}\n"), answer.success));

@@ -8,11 +8,12 @@ use bytes::Bytes;
 use hharome_protocol::client;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_tungstenite::client_async;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::Target;
+use super::{NO, NO_DAEMON, Target, WRONG};
 use crate::config;
 use crate::outbox::{Bounds, Outbox};
 use crate::transport::lines::Lines;
@@ -27,10 +28,41 @@ const SOCKET_VARIABLE: &str = "HHAROME_SOCKET";
 /// Holds the token for TCP and WebSocket; not an option, which every local user could see.
 const TOKEN_VARIABLE: &str = "HHAROME_TOKEN";
 
-/// No daemon answers; says what was tried.
+/// Why there is no connection, with what was tried.
 #[derive(Debug, thiserror::Error)]
-#[error("no daemon answers; tried:{0}\nstart one with `hharome serve`")]
-pub(super) struct NoDaemon(String);
+pub(super) enum NoConnection {
+    /// Nobody is there.
+    #[error("no daemon answers; tried:{0}\nstart one with `hharome serve`")]
+    Nobody(String),
+    /// Somebody is there, and it is no bridge.
+    #[error("what answers at {0} is no hharome daemon: {1}")]
+    NoBridge(String, String),
+    /// The daemon does not let us in.
+    #[error("the daemon at {0} refuses: {1}; $HHAROME_TOKEN holds the token")]
+    Refused(String, StatusCode),
+    /// No such address can be.
+    #[error("{0}: {1}")]
+    Address(String, String),
+}
+
+impl NoConnection {
+    /// The exit code.
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Nobody(_) | Self::NoBridge(..) => NO_DAEMON,
+            Self::Refused(..) => NO,
+            Self::Address(..) => WRONG,
+        }
+    }
+
+    fn at(place: &str, error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::InvalidInput {
+            Self::Address(place.to_owned(), error.to_string())
+        } else {
+            Self::Nobody(format!("\n  {place}: {error}"))
+        }
+    }
+}
 
 /// A connection to the daemon.
 pub(super) struct Client {
@@ -40,13 +72,12 @@ pub(super) struct Client {
 
 impl Client {
     /// Connects to the daemon that `target` names, or to the first that answers.
-    pub(super) async fn connect(target: &Target) -> Result<Self, NoDaemon> {
-        let tried = |place: &str, error: io::Error| NoDaemon(format!("\n  {place}: {error}"));
+    pub(super) async fn connect(target: &Target) -> Result<Self, NoConnection> {
         if let Some(address) = &target.tcp {
-            return Self::tcp(address).await.map_err(|error| tried(address, error));
+            return Self::tcp(address).await.map_err(|error| NoConnection::at(address, &error));
         }
         if let Some(url) = &target.url {
-            return Self::websocket(url).await.map_err(|error| tried(url, error));
+            return Self::websocket(url).await;
         }
         let places = target.socket.clone().map_or_else(places, |place| vec![place]);
         let mut failures = String::new();
@@ -56,7 +87,7 @@ impl Client {
                 Err(error) => failures.push_str(&format!("\n  {}: {error}", place.display())),
             }
         }
-        Err(NoDaemon(failures))
+        Err(NoConnection::Nobody(failures))
     }
 
     /// Connects to a Unix socket.
@@ -75,17 +106,33 @@ impl Client {
         Ok(client)
     }
 
-    async fn websocket(url: &str) -> io::Result<Self> {
-        let mut request = url.into_client_request().map_err(io::Error::other)?;
+    async fn websocket(url: &str) -> Result<Self, NoConnection> {
+        let wrong = |error: &dyn std::fmt::Display| {
+            NoConnection::Address(url.to_owned(), error.to_string())
+        };
+        let mut request = url.into_client_request().map_err(|error| wrong(&error))?;
+        if request.uri().scheme_str() != Some("ws") {
+            return Err(wrong(&"expected ws://HOST:PORT/ws"));
+        }
         if let Some(token) = token() {
             let value = HeaderValue::try_from(format!("Bearer {token}"));
-            request.headers_mut().insert(header::AUTHORIZATION, value.map_err(io::Error::other)?);
+            let value = value.map_err(|error| wrong(&error))?;
+            request.headers_mut().insert(header::AUTHORIZATION, value);
         }
         let uri = request.uri();
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let stream = TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await?;
-        stream.set_nodelay(true)?;
-        let (socket, _) = client_async(request, stream).await.map_err(io::Error::other)?;
+        let nobody = |error: io::Error| NoConnection::at(url, &error);
+        let stream =
+            TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await.map_err(nobody)?;
+        stream.set_nodelay(true).map_err(nobody)?;
+        let (socket, _) = client_async(request, stream).await.map_err(|error| match error {
+            Error::Http(answer)
+                if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.status()) =>
+            {
+                NoConnection::Refused(url.to_owned(), answer.status())
+            }
+            error => NoConnection::NoBridge(url.to_owned(), error.to_string()),
+        })?;
         // The daemon says nothing before it is asked, so nothing is lost in between.
         let socket = WebSocket::new(socket.into_inner(), Role::Client, MAX_FRAME).await;
         Ok(Self::over(Box::new(socket)))

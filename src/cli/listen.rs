@@ -14,7 +14,7 @@ pub(super) fn run(channels: &[String], target: &Target) -> ExitCode {
     block_on(async {
         let mut client = match Client::connect(target).await {
             Ok(client) => client,
-            Err(error) => return complain(NO_DAEMON, error),
+            Err(error) => return complain(error.code(), error),
         };
         match listen(&mut client, channels).await {
             Ok(code) => code,

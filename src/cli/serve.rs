@@ -22,6 +22,9 @@ pub(super) fn run(file: Option<PathBuf>, simulate: bool) -> ExitCode {
         Err(error) => return complain(WRONG, error),
     };
     let log = log::start(loaded.config.log.level);
+    if simulate {
+        tracing::warn!("--simulate: every device of the configuration is simulated");
+    }
     block_on(async move {
         let reload = || match load() {
             Ok(Loaded { config, .. }) => Some(config),

@@ -34,7 +34,7 @@ pub(super) struct Simulate {
 pub(super) fn run(simulate: &Simulate) -> ExitCode {
     let params = match params(simulate) {
         Ok(params) => params,
-        Err(error) => return complain(WRONG, error),
+        Err(error) => return complain(WRONG, format_args!("the card is no JSON: {error}")),
     };
     call::send(&simulate.target, client::call(SimulateCall::NAME, Some(&params), None))
 }

@@ -28,7 +28,8 @@ use crate::simulation::{Gesture, Hand};
     after_help = "The pty's path is the first line on stdout. Lines on stdin work the device:
   put PERSON|JSON, lift, fault NAME   (id-card)
   scan TEXT, fault NAME               (scanner)
-Each is answered by ok, or by what is allowed."
+Each is answered by ok, or by what is allowed. The end of stdin changes nothing;
+Ctrl-C or SIGTERM ends the device."
 )]
 pub(super) struct Virtual {
     #[command(subcommand)]
@@ -61,7 +62,11 @@ pub(super) fn run(arguments: &Virtual) -> ExitCode {
     block_on(async {
         let end = match PtyFarEnd::open(arguments.link.as_deref()) {
             Ok(end) => end,
-            Err(error) => return complain(NO, format_args!("no pty can be had: {error}")),
+            Err(error) => {
+                let link = arguments.link.as_ref().map(|link| format!(" at {}", link.display()));
+                let link = link.unwrap_or_default();
+                return complain(NO, format_args!("no pty can be offered{link}: {error}"));
+            }
         };
         let plug = end.plug().clone();
         match &arguments.device {

@@ -78,7 +78,7 @@ pub(super) fn millis(min: u64, max: u64) -> Rule<Duration> {
 
 /// A time limit in milliseconds; 0 is none.
 pub(super) fn limit() -> Rule<Option<Duration>> {
-    Rule::new(format!("1 to {DAY_MS} ms, or 0 for never"), |value| {
+    Rule::new(format!("1 to {DAY_MS} ms, or 0 for no limit"), |value| {
         within(value, 0, DAY_MS).map(some_millis)
     })
 }

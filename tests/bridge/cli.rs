@@ -445,3 +445,24 @@ async fn nothing_of_a_card_or_a_code_is_in_the_log_of_any_level() {
         assert!(!log.contains(secret), "{secret} is in:\n{log}");
     }
 }
+
+#[tokio::test]
+async fn a_daemon_that_refuses_is_a_no_and_an_address_that_cannot_be_is_wrong_usage() {
+    let daemon = Daemon::start("token = \"0123456789abcdef\"\n", "").await;
+    let url = format!("ws://{}/ws", daemon.http());
+    let elsewhere = format!("ws://{}/", daemon.http());
+    for (target, place, token, expected) in [
+        ("--url", url.as_str(), "wrong", 1),
+        ("--url", url.as_str(), "0123456789abcdef", 0),
+        ("--url", "http://127.0.0.1:1/", "", 2),
+        ("--url", elsewhere.as_str(), "", 3),
+        ("--tcp", "nowhere", "", 2),
+        ("--tcp", &daemon.http().to_string(), "", 3),
+    ] {
+        let mut call = hharome(daemon.folder());
+        call.env("HHAROME_TOKEN", token).args(["call", "getDeviceInfo", target, place]);
+        let (code, stdout, stderr) = finish(&mut call).await;
+        assert_eq!(code, expected, "{target} {place}: {stdout}{stderr}");
+        assert!(!stderr.contains("start one"), "{stderr}");
+    }
+}

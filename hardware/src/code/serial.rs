@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::Code;
 use super::framing::{Found, Framer, Framing};
 use super::trigger::Trigger;
-use crate::device::{Driver, State, Status, Trouble};
+use crate::device::{Driver, Status, Trouble};
 use crate::port::BoxedLine;
 use crate::source::{Demand, Source};
 
@@ -73,7 +73,7 @@ impl Driver for SerialScanner {
             last: None,
         };
         self.source.recover();
-        status.set(State::Ready);
+        status.started();
         match self.scan(&mut session, status).await {
             Ok(never) => match never {},
             Err(error) => Trouble::Absent {

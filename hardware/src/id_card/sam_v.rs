@@ -124,7 +124,7 @@ impl SamV {
     ) -> Result<std::convert::Infallible, Trouble> {
         self.start(session).await?;
         self.source.recover();
-        session.status.set(State::Ready);
+        session.status.started();
         let mut demand = self.source.demand();
         loop {
             session.until_wanted(&mut demand).await?;

@@ -52,7 +52,7 @@ fn wrong_types_and_words_are_mistakes() {
     check(
         "[timeouts]\nqr_code = \"15\"\n",
         "t.toml:2: [timeouts] qr_code: is a string",
-        "0 for never",
+        "0 for no limit",
     );
     check("[timeouts]\nqr_code = 1.5\n", "t.toml:2: [timeouts] qr_code: is a fraction", "ms");
     check("[id_card]\nraw_photo = 1\n", "t.toml:2: [id_card] raw_photo: is a whole number", "true");
@@ -85,7 +85,7 @@ fn numbers_out_of_range_are_mistakes() {
         }
     }
     let huge = "[timeouts]\nid_card = 99999999999999999999999999999999999999999999\n";
-    check(huge, "t.toml:2: [timeouts] id_card: is no number that can be held", "0 for never");
+    check(huge, "t.toml:2: [timeouts] id_card: is no number that can be held", "0 for no limit");
 }
 
 #[test]
