@@ -216,7 +216,9 @@ impl Desk<'_> {
             };
         }
         let address = ReplyAddress::call(name, id);
-        tracing::debug!(bytes = params.map_or(0, |params| params.get().len()), "call");
+        if let Some((call, _)) = self.bridge.router.calls.get_key_value(name) {
+            tracing::debug!(call, "request");
+        }
         if name == ResetCall::NAME {
             self.reset();
             return self.push(address.reply(&Ok(empty())));

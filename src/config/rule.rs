@@ -9,6 +9,7 @@ mod wire;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hharome_hardware::id_card::sam_v::RATES;
 use toml::de::DeValue;
 
 use super::devices::SamBaud;
@@ -25,9 +26,6 @@ const TEXT_CHARS: usize = 256;
 /// The longest path of a Unix socket: `sun_path` holds 108 bytes, one of them the final NUL
 /// (unix(7)).
 const SOCKET_PATH_BYTES: usize = 107;
-
-/// The rates a SAM's serial line can be set to (GA/T 467, command 60h).
-const SAM_RATES: [u32; 5] = [9600, 19_200, 38_400, 57_600, 115_200];
 
 /// What one value must be, and how it is read.
 pub(super) struct Rule<T> {
@@ -163,13 +161,13 @@ pub(super) fn socket_path() -> Rule<PathBuf> {
 
 /// A rate of the SAM's serial line.
 pub(super) fn sam_baud() -> Rule<SamBaud> {
-    let rates = SAM_RATES.map(|rate| rate.to_string()).join(", ");
+    let rates = RATES.map(|rate| rate.to_string()).join(", ");
     Rule::new(format!("{rates}, or \"auto\" to try them all"), |value| {
         if value.as_str() == Some("auto") {
             return Ok(SamBaud::Auto);
         }
         let given = integer(value)?;
-        SAM_RATES
+        RATES
             .into_iter()
             .find(|rate| i128::from(*rate) == given)
             .map(SamBaud::Fixed)

@@ -85,6 +85,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Transport for WebSocket<S> {
                 }
             };
             match message {
+                // As an empty line is on the other transports.
+                Message::Text(text) if text.trim().is_empty() => {}
                 Message::Text(text) => return Poll::Ready(Ok(Incoming::Frame(text.into()))),
                 // Not what is asked for, but there is no doubt about what it means.
                 Message::Binary(bytes) => return Poll::Ready(Ok(Incoming::Frame(bytes))),

@@ -322,6 +322,9 @@ async fn empty_lines_are_ignored() {
     let mut client = daemon.unix().await;
     client.bytes(b"\n\r\n\n\n").await;
     client.nothing_came().await;
+    let mut page = daemon.ws().await;
+    page.send("").await;
+    page.nothing_came().await;
 }
 
 #[tokio::test]

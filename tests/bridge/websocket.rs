@@ -298,7 +298,7 @@ async fn bad_utf_8_closes_with_1007() {
 async fn a_message_over_the_limit_closes_with_1009() {
     let daemon = Daemon::start("max_frame_bytes = 1024\n", "").await;
     let mut raw = accepted(&daemon, &[]).await;
-    raw.write(&frame(TEXT, &[b' '; 1024])).await;
+    raw.write(&frame(TEXT, &[b'x'; 1024])).await;
     assert_eq!(raw.reply().await["success"], false, "at the limit it is only no JSON");
     raw.write(&frame(TEXT, &[b' '; 1025])).await;
     assert_eq!(raw.closed_with().await, 1009);
