@@ -135,7 +135,8 @@ struct Call {
     abort: AbortHandle,
 }
 
-/// A call's work, where both the executor and whoever ends the call can reach it.
+/// A call's work, where both the executor and whoever ends the call can reach it: taken out, it is
+/// dropped at once. The abort handle only makes the executor forget the rest.
 type SharedWork = Arc<Mutex<Option<Work>>>;
 
 type Finished = (u64, Result<Result<Outcome, Box<dyn Any + Send>>, Aborted>);

@@ -153,10 +153,10 @@ impl Device {
         Self { status: Status::new(section, state), driver, simulated }
     }
 
-    /// One that is being started, at a port of the machine or without one.
+    /// One that is being started; the port is told where it is a real one.
     fn at_port(section: &'static str, driver: &'static str, port: Option<&str>) -> Self {
         let device = Self::new(section, driver, State::Busy);
-        if let Some(port) = port {
+        if let Some(port) = port.filter(|_| !device.simulated) {
             device.status.learn(PORT_FACT, port);
         }
         device
@@ -233,8 +233,7 @@ fn id_card(config: &config::IdCard) -> Slot<IdCard> {
         poll: config.poll,
         fingerprint: config.fingerprint,
     };
-    let device =
-        Device::at_port(section, driver, config.port.as_deref().filter(|_| hand.is_none()));
+    let device = Device::at_port(section, driver, config.port.as_deref());
     if config.photo_decoder.is_none() {
         device.status.cannot_do("decode photos: set photo_decoder in [id_card]");
     }
@@ -258,8 +257,7 @@ fn qr_scanner(config: &config::QrScanner) -> Slot<Code> {
             (port, Some(Hand::Scanner(hand, plug)))
         }
     };
-    let device =
-        Device::at_port(section, driver, config.port.as_deref().filter(|_| hand.is_none()));
+    let device = Device::at_port(section, driver, config.port.as_deref());
     let status = device.status.clone();
     tokio::spawn(device::run(port, SerialScanner::new(settings, source.clone()), status));
     Slot::started(device, source, hand)

@@ -216,17 +216,20 @@ impl Desk<'_> {
             };
         }
         let address = ReplyAddress::call(name, id);
-        if let Some((call, _)) = self.bridge.router.calls.get_key_value(name) {
+        let known = self.bridge.router.calls.get_key_value(name);
+        if let Some((call, _)) = known {
             tracing::debug!(call, "request");
         }
         if name == ResetCall::NAME {
             self.reset();
             return self.push(address.reply(&Ok(empty())));
         }
-        let started = match self.bridge.router.calls.get(name) {
-            Some(Some(_)) if self.calls.is_full() => Err(too_many_calls()),
-            Some(Some(start)) => start(self.context(None, Place::default()), params),
-            Some(None) => Err(Failure::unsupported(format!("{name}: not in this version yet"))),
+        let started = match known {
+            Some((_, Some(_))) if self.calls.is_full() => Err(too_many_calls()),
+            Some((_, Some(start))) => start(self.context(None, Place::default()), params),
+            Some((_, None)) => {
+                Err(Failure::unsupported(format!("{name}: not in this version yet")))
+            }
             None => Err(Failure::unsupported("no such call; bridge.describe lists them")),
         };
         let new = NewCall {

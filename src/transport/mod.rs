@@ -34,7 +34,7 @@ pub trait Transport: Send {
     /// The socket's; the client is gone then.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Incoming>>;
 
-    /// A frame that has arrived already, without asking the operating system.
+    /// A frame that has arrived already: asked for between frames, and never waited for.
     fn buffered(&mut self) -> Option<Incoming> {
         None
     }

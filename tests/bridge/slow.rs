@@ -179,15 +179,20 @@ async fn of_200_clients_that_wait_for_a_card_the_oldest_gets_it() {
     assert_eq!((&reply["taskId"], &reply["data"]["name"]), (&json!(199), &json!("王五")));
 }
 
-#[tokio::test]
-async fn connections_over_the_limit_are_turned_away_until_one_goes() {
-    let mut daemon = Daemon::start("", "[limits]\nconnections = 3\n").await;
+async fn three_that_are_served(daemon: &Daemon) -> Vec<Client> {
     let mut clients = Vec::new();
     for _ in 0..3 {
         let mut client = daemon.unix().await;
         assert_eq!(client.ask(INFO).await["success"], true);
         clients.push(client);
     }
+    clients
+}
+
+#[tokio::test]
+async fn connections_over_the_limit_are_turned_away_until_one_goes() {
+    let mut daemon = Daemon::start("", "[limits]\nconnections = 3\n").await;
+    let mut clients = three_that_are_served(&daemon).await;
     // Over all transports.
     for mut turned_away in [
         daemon.unix().await,
@@ -215,12 +220,7 @@ async fn connections_over_the_limit_are_turned_away_until_one_goes() {
 #[tokio::test]
 async fn a_lower_limit_of_connections_holds_once_those_over_it_have_gone() {
     let mut daemon = Daemon::start("", "[limits]\nconnections = 3\n").await;
-    let mut clients = Vec::new();
-    for _ in 0..3 {
-        let mut client = daemon.unix().await;
-        assert_eq!(client.ask(INFO).await["success"], true);
-        clients.push(client);
-    }
+    let clients = three_that_are_served(&daemon).await;
     daemon.rewrite("", "[limits]\nconnections = 2\n");
     daemon.signal(rustix::process::Signal::HUP);
     daemon.said("read again").await;

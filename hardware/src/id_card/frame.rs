@@ -14,6 +14,9 @@ use bytes::{Buf, BytesMut};
 /// What every frame begins with.
 pub const PREAMBLE: [u8; 5] = [0xAA, 0xAA, 0xAA, 0x96, 0x69];
 
+/// Preamble and length.
+const HEAD: usize = PREAMBLE.len() + 2;
+
 /// The longest body that is believed: the longest seen is a reply with fingerprints, 2314 bytes
 /// from SW1 to CHK.
 const MAX_BODY: usize = 2400;
@@ -61,6 +64,32 @@ pub enum Garbled {
     Checksum,
 }
 
+/// What stands behind a preamble.
+enum Judged {
+    /// More has to come.
+    Unfinished,
+    /// No frame.
+    Garbled(Garbled),
+    /// A frame whose body is of so many bytes, the check byte not counted.
+    Whole(usize),
+}
+
+/// Judges bytes that begin with a preamble, or with what may become one.
+fn judge(bytes: &[u8], min_body: usize) -> Judged {
+    let length = match bytes.get(PREAMBLE.len()..HEAD) {
+        Some([high, low]) => usize::from(u16::from_be_bytes([*high, *low])),
+        _ => return Judged::Unfinished,
+    };
+    if length < min_body || length > MAX_BODY {
+        return Judged::Garbled(Garbled::Length(length));
+    }
+    match bytes.get(PREAMBLE.len()..HEAD + length) {
+        None => Judged::Unfinished,
+        Some(whole) if exclusive_or(whole) != 0 => Judged::Garbled(Garbled::Checksum),
+        Some(_) => Judged::Whole(length - 1),
+    }
+}
+
 /// Finds frames in a stream. `min_body` is the shortest body that is believed: 4 for replies
 /// (three status bytes and the check byte), 3 for requests.
 pub struct FrameReader {
@@ -97,23 +126,14 @@ impl FrameReader {
     /// good frame inside it is not lost.
     pub fn next_frame(&mut self) -> Option<Result<Body, Garbled>> {
         self.hunt();
-        let head = PREAMBLE.len() + 2;
-        let length = match self.buffer.get(PREAMBLE.len()..head) {
-            Some([high, low]) => usize::from(u16::from_be_bytes([*high, *low])),
-            _ => return None,
-        };
-        if length < self.min_body || length > MAX_BODY {
-            self.buffer.advance(1);
-            return Some(Err(Garbled::Length(length)));
+        match judge(&self.buffer, self.min_body) {
+            Judged::Unfinished => None,
+            Judged::Garbled(what) => {
+                self.buffer.advance(1);
+                Some(Err(what))
+            }
+            Judged::Whole(body) => Some(Ok(self.take(0, body))),
         }
-        let whole = self.buffer.get(PREAMBLE.len()..head + length)?;
-        if exclusive_or(whole) != 0 {
-            self.buffer.advance(1);
-            return Some(Err(Garbled::Checksum));
-        }
-        let body = self.buffer.get(head..head + length - 1).map(<[u8]>::to_vec).unwrap_or_default();
-        self.buffer.advance(head + length);
-        Some(Ok(Body(body)))
     }
 
     /// Whether something has arrived that may become a frame.
@@ -125,21 +145,22 @@ impl FrameReader {
     /// A whole good frame behind a head that waits for more than will come. To be asked when the
     /// line has gone quiet: noise may look like a head, with a length that swallows what follows.
     pub fn take_inner(&mut self) -> Option<Body> {
-        let head = PREAMBLE.len() + 2;
-        (1..self.buffer.len()).find_map(|at| {
+        let (at, body) = (1..self.buffer.len()).find_map(|at| {
             let rest = self.buffer.get(at..).filter(|rest| rest.starts_with(&PREAMBLE))?;
-            let length = match rest.get(PREAMBLE.len()..head) {
-                Some([high, low]) => usize::from(u16::from_be_bytes([*high, *low])),
-                _ => return None,
-            };
-            let whole = rest.get(PREAMBLE.len()..head + length)?;
-            if length < self.min_body || exclusive_or(whole) != 0 {
-                return None;
+            match judge(rest, self.min_body) {
+                Judged::Whole(body) => Some((at, body)),
+                Judged::Unfinished | Judged::Garbled(_) => None,
             }
-            let body = whole.get(2..whole.len() - 1)?.to_vec();
-            self.buffer.advance(at + head + length);
-            Some(Body(body))
-        })
+        })?;
+        Some(self.take(at, body))
+    }
+
+    /// Takes the frame at `at` whose body is of `length` bytes, and drops what stands before it.
+    fn take(&mut self, at: usize, length: usize) -> Body {
+        let begin = at + HEAD;
+        let body = self.buffer.get(begin..begin + length).map(<[u8]>::to_vec).unwrap_or_default();
+        self.buffer.advance(begin + length + 1);
+        Body(body)
     }
 
     /// Drops everything before the next preamble, or before what may become one.
