@@ -26,4 +26,6 @@ pub mod id_card;
 pub mod inventory;
 pub mod machine;
 pub mod port;
+pub mod pseudonym;
+pub mod redact;
 pub mod source;

@@ -3,13 +3,16 @@
 //! A [`SerialPort`] is a place where a serial device may be plugged in; opening it gives a
 //! [`SerialLine`], a stream of bytes at a rate. [`serial`] is the operating system's, [`memory`]
 //! one inside this process whose [`far_end`] is a virtual device; [`pty`] offers a far end to other
-//! programs. A driver cannot tell them apart.
+//! programs. A driver cannot tell them apart. [`tape`] stands around any of them and tells what
+//! passes; [`replay`] is a port that gives what a tape has.
 
 pub mod far_end;
 pub mod memory;
 mod presence;
 pub mod pty;
+pub mod replay;
 pub mod serial;
+pub mod tape;
 
 use std::future::Future;
 use std::io;
@@ -48,6 +51,25 @@ pub trait SerialLine: AsyncRead + AsyncWrite + Send + Unpin {
     /// # Errors
     /// Those of the operating system.
     fn discard_input(&mut self) -> io::Result<()>;
+
+    /// The modem lines that the far end holds now; `None` where the port has none (ptys, memory).
+    fn modem_lines(&mut self) -> Option<ModemLines> {
+        None
+    }
+}
+
+/// The modem lines of a serial port (ITU-T V.24) that the far end drives. No driver here works by
+/// them; in a recording they tell a missing cable from a silent device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModemLines {
+    /// Clear to send.
+    pub cts: bool,
+    /// Data set ready.
+    pub dsr: bool,
+    /// Carrier detect.
+    pub dcd: bool,
+    /// Ring indicator.
+    pub ri: bool,
 }
 
 /// A line of any kind.

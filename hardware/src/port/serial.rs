@@ -12,7 +12,7 @@ use serialport::{ClearBuffer, ErrorKind, SerialPort as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
 
-use super::{BoxedLine, PortError, SerialLine, SerialPort, presence};
+use super::{BoxedLine, ModemLines, PortError, SerialLine, SerialPort, presence};
 use crate::device::Trouble;
 
 /// A serial port by the path of its device file, `/dev/ttyUSB0` or better a stable name such as
@@ -75,6 +75,16 @@ impl SerialLine for OpenLine {
 
     fn discard_input(&mut self) -> io::Result<()> {
         self.0.clear(ClearBuffer::Input).map_err(io::Error::from)
+    }
+
+    fn modem_lines(&mut self) -> Option<ModemLines> {
+        let line = &mut self.0;
+        Some(ModemLines {
+            cts: line.read_clear_to_send().ok()?,
+            dsr: line.read_data_set_ready().ok()?,
+            dcd: line.read_carrier_detect().ok()?,
+            ri: line.read_ring_indicator().ok()?,
+        })
     }
 }
 

@@ -1,0 +1,600 @@
+//! A port that gives what a tape has: the device of a recording, for the real driver.
+//!
+//! ```text
+//! tape (streamed) ─► reel ─► exchanges: which answer a request gets ─► chunks that are due ─► driver
+//!                      ├─► bytes that nobody asked for, at their time
+//!                      └─► ends, failed opens, errors, at their place
+//! ```
+//!
+//! Opens are taken one after the other: each call of the driver takes the next attempt on the tape,
+//! and [`SerialPort::worth_opening`] waits for its time. What arrives comes in the pieces that the
+//! driver got then. Everything runs on tokio's clock and nothing else, so that a replay on the
+//! paused clock is the same each time.
+//!
+//! What a driver throws away as unread is an answer that it did not wait for, here as there:
+//! the tape has only what was read in the end.
+
+mod exchanges;
+mod faults;
+mod findings;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep, sleep_until};
+
+use super::tape::{LineFault, PortEvent};
+use super::{BoxedLine, ModemLines, PortError, SerialLine, SerialPort};
+use crate::device::Trouble;
+use exchanges::{Chunk, Exchange, Exchanges, Verdict};
+use faults::{Plan, micros};
+use timeline::Place;
+
+pub use faults::{Fault, What, When};
+pub use findings::{Finding, Findings, Oddity};
+pub use timeline::{Conductor, Timeline};
+
+/// Exchanges that are read ahead. Enough to see past any run of retries to what comes of it, and
+/// little memory: answers of 1,300 bytes at most.
+const READ_AHEAD: usize = 64;
+
+/// Chunks that nobody asked for and that are read ahead.
+const CHUNKS_AHEAD: usize = 64;
+
+/// A driver may come to an attempt to open so much early, in microseconds.
+const EARLY_OPEN: i64 = 50_000;
+
+/// An exchange that is so much overdue will not be asked for any more, in microseconds: longer
+/// than drivers pause between two looks.
+const STALE: i64 = 30_000_000;
+
+/// A port that could be opened already is looked at this often.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Bursts of bytes that nobody asked for are told apart by a pause, in microseconds.
+const BURST_GAP: i64 = 100_000;
+
+/// One event of a port's tape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TapeLine {
+    /// The line of the port's file, for findings.
+    pub line: u64,
+    /// When, in microseconds of the recording's time.
+    pub micros: i64,
+    /// It had been so already when the recording began.
+    pub before: bool,
+    /// What.
+    pub event: PortEvent,
+}
+
+/// A port's tape, read as it is needed.
+pub trait TapeReader: Send {
+    /// The next event; `None` at the end.
+    fn next(&mut self) -> Option<TapeLine>;
+}
+
+impl<I: Iterator<Item = TapeLine> + Send> TapeReader for I {
+    fn next(&mut self) -> Option<TapeLine> {
+        Iterator::next(self)
+    }
+}
+
+/// How a port is replayed.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Every request that is not the next on the tape is a finding.
+    pub strict: bool,
+    /// Exchanges wait for their request for ever: whoever asks may ask later than it was asked
+    /// then, and still gets all of it.
+    pub patient: bool,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// The port of a device that is on a tape.
+#[must_use]
+pub fn replayed_port(
+    device: &'static str,
+    tape: impl TapeReader + 'static,
+    timeline: Timeline,
+    settings: Settings,
+    findings: Findings,
+) -> ReplayPort {
+    let Settings { strict, patient, faults } = settings;
+    let reel = Reel {
+        device,
+        timeline,
+        strict,
+        patient,
+        findings,
+        tape: Box::new(tape),
+        attempt: None,
+        exchanges: Exchanges::default(),
+        unasked: VecDeque::new(),
+        last_unasked: None,
+        due: VecDeque::new(),
+        gone: None,
+        not_written: None,
+        complete: true,
+        ended: false,
+        open: false,
+        baud: 0,
+        written_baud: 0,
+        modem: None,
+        plan: Plan::new(faults),
+        out_until: None,
+        reader: None,
+    };
+    ReplayPort { reel: Arc::new(Mutex::new(reel)) }
+}
+
+/// A port that is on a tape.
+pub struct ReplayPort {
+    reel: Arc<Mutex<Reel>>,
+}
+
+/// One open line of it.
+struct ReplayLine {
+    reel: Arc<Mutex<Reel>>,
+    /// Where it waits for the next thing to happen by itself: the conductor's queue, or a timer.
+    place: Option<Place>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+/// The tape and how far it has come.
+struct Reel {
+    device: &'static str,
+    timeline: Timeline,
+    strict: bool,
+    patient: bool,
+    findings: Findings,
+    tape: Box<dyn TapeReader>,
+    /// The next attempt to open, when the tape has come to it.
+    attempt: Option<TapeLine>,
+    exchanges: Exchanges,
+    /// Bytes that came before anything was written on this line.
+    unasked: VecDeque<Chunk>,
+    /// When the last of them came, to tell bursts apart.
+    last_unasked: Option<i64>,
+    /// What the driver gets, and when.
+    due: VecDeque<Due>,
+    /// The end of the line on the tape.
+    gone: Option<(i64, LineFault)>,
+    /// The next write fails.
+    not_written: Option<(i64, LineFault)>,
+    /// The tape has come to the end of this line.
+    complete: bool,
+    /// The tape has come to its end.
+    ended: bool,
+    open: bool,
+    /// The rate that the driver has set.
+    baud: u32,
+    /// The rate on the tape, where it was read last.
+    written_baud: u32,
+    modem: Option<ModemLines>,
+    plan: Plan,
+    /// A fault has pulled the plug until then.
+    out_until: Option<i64>,
+    reader: Option<Waker>,
+}
+
+/// A piece that the driver gets.
+struct Due {
+    chunk: Chunk,
+    /// It answers something, and may be thrown away unread.
+    answers: bool,
+}
+
+impl Reel {
+    /// Reads the tape ahead: enough to judge the next request.
+    fn fill(&mut self) {
+        while !self.complete
+            && self.exchanges.len() < READ_AHEAD
+            && self.unasked.len() < CHUNKS_AHEAD
+            && self.not_written.is_none()
+        {
+            let Some(line) = self.tape.next() else {
+                self.ended = true;
+                self.finish_line();
+                return;
+            };
+            self.take(line);
+        }
+    }
+
+    fn take(&mut self, line: TapeLine) {
+        let TapeLine { line: number, micros, before, event } = line;
+        match event {
+            PortEvent::Opened { .. } | PortEvent::NotOpened(_) => {
+                self.attempt = Some(TapeLine { line: number, micros, before, event });
+                self.finish_line();
+            }
+            PortEvent::Out(request) => self.exchanges.push(Exchange {
+                line: number,
+                micros,
+                before,
+                baud: self.written_baud,
+                request,
+                answer: Vec::new(),
+            }),
+            PortEvent::In(bytes) => {
+                let chunk = Chunk { micros, bytes };
+                if !self.exchanges.push_answer(chunk.clone()) {
+                    self.unasked.push_back(chunk);
+                }
+            }
+            PortEvent::Baud(baud) => self.written_baud = baud,
+            PortEvent::Gone(fault) => {
+                self.gone = Some((if before { i64::MIN } else { micros }, fault));
+            }
+            PortEvent::NotWritten(fault) => self.not_written = Some((micros, fault)),
+            // The driver lets go, and throws away, by itself.
+            PortEvent::Closed | PortEvent::Discarded => {}
+        }
+    }
+
+    fn finish_line(&mut self) {
+        self.complete = true;
+        self.exchanges.complete();
+    }
+
+    /// The next attempt to open, where the tape has one.
+    fn next_attempt(&mut self) -> Option<&TapeLine> {
+        while self.attempt.is_none() && !self.ended {
+            match self.tape.next() {
+                Some(line) => self.pass(line),
+                None => self.ended = true,
+            }
+        }
+        self.attempt.as_ref()
+    }
+
+    /// What is on the tape between two lines, or is left of one that the driver let go of.
+    fn pass(&mut self, line: TapeLine) {
+        let was_complete = self.complete;
+        self.take(line);
+        self.complete |= was_complete;
+        while self.exchanges.len() > READ_AHEAD {
+            self.pass_over();
+        }
+        self.unasked.clear();
+    }
+
+    fn pass_over(&mut self) {
+        if let Some(exchange) = self.exchanges.pass_over() {
+            self.never_asked(exchange);
+        }
+    }
+
+    fn open(&mut self, baud: u32) -> Result<(), PortError> {
+        let now = self.timeline.now();
+        let absent = || PortError::Absent { port: self.device.to_owned() };
+        if let Some(until) = self.out_until {
+            if now < until {
+                return Err(absent());
+            }
+            // The fault is over, and the tape goes on where it was.
+            self.out_until = None;
+            self.plug_in(baud);
+            return Ok(());
+        }
+        let device = self.device.to_owned();
+        let first = |attempt: &&TapeLine| attempt.before || attempt.micros <= now + EARLY_OPEN;
+        if self.next_attempt().filter(first).is_none() {
+            return Err(PortError::Absent { port: device });
+        }
+        match self.attempt.take().map(|attempt| attempt.event) {
+            Some(PortEvent::Opened { baud: taped, modem }) => {
+                for exchange in self.exchanges.begin() {
+                    self.never_asked(exchange);
+                }
+                self.unasked.clear();
+                self.gone = None;
+                self.not_written = None;
+                self.complete = false;
+                self.written_baud = taped;
+                self.modem = modem;
+                self.plug_in(baud);
+                self.fill();
+                Ok(())
+            }
+            Some(PortEvent::NotOpened(failure)) => Err(failure.into()),
+            _ => Err(PortError::Absent { port: device }),
+        }
+    }
+
+    fn plug_in(&mut self, baud: u32) {
+        self.open = true;
+        self.baud = baud;
+        self.due.clear();
+    }
+
+    /// When the port is worth opening again; `None`: never.
+    fn worth_opening(&mut self) -> Option<i64> {
+        match self.out_until {
+            Some(until) => Some(until),
+            None => self.next_attempt().map(|attempt| attempt.micros),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let now = self.timeline.now();
+        self.fill();
+        let failing =
+            self.not_written.as_ref().is_some_and(|(micros, _)| *micros <= now + EARLY_OPEN);
+        if failing && let Some((_, fault)) = self.not_written.take() {
+            return Err(fault.into());
+        }
+        if self.gone.as_ref().is_some_and(|(micros, _)| *micros <= now) {
+            // Nobody is there any more, and the driver will read so.
+            return Ok(());
+        }
+        for verdict in self.exchanges.write(bytes, self.baud, now) {
+            self.verdict(verdict, now);
+        }
+        self.fill();
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        Ok(())
+    }
+
+    fn verdict(&mut self, verdict: Verdict, now: i64) {
+        let Verdict { request, answer, never_asked, instead_of } = verdict;
+        for exchange in never_asked {
+            self.never_asked(exchange);
+        }
+        let (expected, line) = instead_of.unzip();
+        let finding = |oddity| Finding {
+            micros: now,
+            device: self.device,
+            oddity,
+            request: request.clone(),
+            expected: expected.clone(),
+            line,
+        };
+        match &answer {
+            None => self.findings.add(finding(Oddity::NeverAnswered)),
+            Some(_) if self.strict && expected.is_some() => {
+                self.findings.add(finding(Oddity::OutOfOrder));
+            }
+            Some(_) => {}
+        }
+        let faulted = self.plan.exchange(now, answer.unwrap_or_default());
+        if faulted.again {
+            self.exchanges.spoilt();
+        }
+        for chunk in faulted.chunks {
+            self.schedule(chunk, true);
+        }
+        if let Some(length) = faulted.unplug {
+            self.unplug(now, length);
+        }
+    }
+
+    /// Puts the next burst that nobody asked for among what is due.
+    fn burst(&mut self, now: i64) {
+        while self.unasked.front().is_some_and(|chunk| chunk.micros <= now) {
+            let Some(chunk) = self.unasked.pop_front() else { return };
+            let goes_on = self.last_unasked.is_some_and(|last| chunk.micros - last < BURST_GAP);
+            self.last_unasked = Some(chunk.micros);
+            if goes_on {
+                // What has befallen the beginning of a burst does not befall the rest of it.
+                self.schedule(chunk, false);
+            } else {
+                let faulted = self.plan.exchange(now, vec![chunk]);
+                for chunk in faulted.chunks {
+                    self.schedule(chunk, false);
+                }
+                if let Some(length) = faulted.unplug {
+                    self.unplug(now, length);
+                }
+            }
+            self.fill();
+        }
+    }
+
+    /// In the order of their times; those of the same time in the order in which they came.
+    fn schedule(&mut self, chunk: Chunk, answers: bool) {
+        let at = self.due.iter().rposition(|due| due.chunk.micros <= chunk.micros);
+        self.due.insert(at.map_or(0, |at| at + 1), Due { chunk, answers });
+    }
+
+    fn unplug(&mut self, now: i64, length: Duration) {
+        self.open = false;
+        self.out_until = Some(now + micros(length));
+        self.due.clear();
+    }
+
+    /// What the driver reads now: a piece, the end, or nothing before the moment that is given.
+    fn read(&mut self, buf: &mut ReadBuf<'_>) -> Result<io::Result<()>, Option<i64>> {
+        let now = self.timeline.now();
+        if let Some(length) = self.plan.unplugs(now) {
+            self.unplug(now, length);
+        }
+        self.fill();
+        if !self.patient {
+            // What will not be asked for any more stands in the way of what comes after it.
+            while self.exchanges.next_micros().is_some_and(|next| next + STALE < now) {
+                self.pass_over();
+                self.fill();
+            }
+        }
+        self.burst(now);
+        if !self.open {
+            return Ok(Ok(()));
+        }
+        let is_gone = |gone: &(i64, LineFault)| gone.0 <= now;
+        match self.due.front_mut().filter(|due| due.chunk.micros <= now) {
+            Some(due) => {
+                let bytes = &mut due.chunk.bytes;
+                buf.put_slice(&bytes.split_to(bytes.len().min(buf.remaining())));
+                if bytes.is_empty() {
+                    self.due.pop_front();
+                }
+                Ok(Ok(()))
+            }
+            None => match self.gone.as_ref().filter(|gone| is_gone(gone)) {
+                Some((_, LineFault::End)) => Ok(Ok(())),
+                Some((_, fault)) => Ok(Err(fault.clone().into())),
+                None => Err(self.next_moment()),
+            },
+        }
+    }
+
+    /// When something happens by itself.
+    fn next_moment(&self) -> Option<i64> {
+        let due = self.due.front().map(|due| due.chunk.micros);
+        let unasked = self.unasked.front().map(|chunk| chunk.micros);
+        let gone = self.gone.as_ref().map(|(micros, _)| *micros);
+        // Only a window that is full hides what comes after it.
+        let stale = self.exchanges.next_micros().filter(|_| !self.patient && !self.complete);
+        let stale = stale.map(|next| next + STALE + 1);
+        [due, unasked, gone, stale, self.plan.next_unplug()].into_iter().flatten().min()
+    }
+
+    fn never_asked(&self, exchange: Exchange) {
+        let Exchange { line, micros, request, .. } = exchange;
+        self.findings.add(Finding {
+            micros,
+            device: self.device,
+            oddity: Oddity::NeverAsked,
+            request,
+            expected: None,
+            line: Some(line),
+        });
+    }
+}
+
+impl Drop for Reel {
+    /// The replay is over: what is left on the tape was never asked for.
+    fn drop(&mut self) {
+        loop {
+            self.fill();
+            for exchange in self.exchanges.leftovers() {
+                self.never_asked(exchange);
+            }
+            self.unasked.clear();
+            self.not_written = None;
+            if self.ended {
+                return;
+            }
+            if self.complete {
+                self.attempt = None;
+                self.complete = false;
+                self.exchanges.begin();
+            }
+        }
+    }
+}
+
+fn lock(reel: &Mutex<Reel>) -> MutexGuard<'_, Reel> {
+    // Nothing that can panic runs under the lock, so a poisoned one is still whole.
+    reel.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl SerialPort for ReplayPort {
+    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
+        lock(&self.reel).open(baud)?;
+        Ok(Box::new(ReplayLine { reel: Arc::clone(&self.reel), place: None, sleep: None }))
+    }
+
+    fn worth_opening<'a>(
+        &'a mut self,
+        _: &'a Trouble,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        let (moment, timeline) = {
+            let mut reel = lock(&self.reel);
+            (reel.worth_opening(), reel.timeline.clone())
+        };
+        Box::pin(async move {
+            match moment {
+                Some(moment) if moment > timeline.now() => timeline.reached(moment).await,
+                Some(_) => sleep(RETRY).await,
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+impl SerialLine for ReplayLine {
+    fn set_baud(&mut self, baud: u32) -> io::Result<()> {
+        lock(&self.reel).baud = baud;
+        Ok(())
+    }
+
+    fn discard_input(&mut self) -> io::Result<()> {
+        let mut reel = lock(&self.reel);
+        let now = reel.timeline.now();
+        reel.due.retain(|due| !due.answers || due.chunk.micros > now);
+        Ok(())
+    }
+
+    fn modem_lines(&mut self) -> Option<ModemLines> {
+        lock(&self.reel).modem
+    }
+}
+
+impl AsyncRead for ReplayLine {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let (timeline, moment) = {
+                let mut reel = lock(&self.reel);
+                match reel.read(buf) {
+                    Ok(result) => return Poll::Ready(result),
+                    Err(moment) => {
+                        reel.reader = Some(cx.waker().clone());
+                        (reel.timeline.clone(), moment)
+                    }
+                }
+            };
+            let Some(moment) = moment else {
+                self.place = None;
+                return Poll::Pending;
+            };
+            let conducted = timeline.poll_reached(&mut self.place, moment, cx);
+            let reached = conducted.unwrap_or_else(|| {
+                let at = timeline.at(moment);
+                let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+                if sleep.deadline() != at {
+                    sleep.as_mut().reset(at);
+                }
+                sleep.as_mut().poll(cx)
+            });
+            if reached.is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl AsyncWrite for ReplayLine {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(lock(&self.reel).write(bytes).map(|()| bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,75 @@
+//! What a replayed port notices: requests and answers that tape and driver do not share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+/// Findings of one replay that are kept; more than a person reads. The rest is counted.
+const KEPT: usize = 1000;
+
+/// What was noticed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Oddity {
+    /// The tape has an answer to this request, and the driver never asked.
+    NeverAsked,
+    /// The driver asked, and the tape has no answer to it.
+    NeverAnswered,
+    /// The driver asked something else than what came next on the tape (told when strict).
+    OutOfOrder,
+}
+
+/// One thing that was noticed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// When, in microseconds of the recording's time.
+    pub micros: i64,
+    /// At whose port: the device's section of the configuration.
+    pub device: &'static str,
+    /// What.
+    pub oddity: Oddity,
+    /// The request: the driver's, or for what was never asked the tape's.
+    pub request: Bytes,
+    /// What came next on the tape instead, where there is something.
+    pub expected: Option<Bytes>,
+    /// The line of the port's file where that stands.
+    pub line: Option<u64>,
+}
+
+/// A list that the ports of one replay share. Clones are the same list.
+#[derive(Clone, Default)]
+pub struct Findings(Arc<Mutex<List>>);
+
+#[derive(Default)]
+struct List {
+    kept: Vec<Finding>,
+    passed_over: u64,
+}
+
+impl Findings {
+    /// An empty list.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What was noticed, in order, and how much more there was than is kept.
+    #[must_use]
+    pub fn take(&self) -> (Vec<Finding>, u64) {
+        let list = std::mem::take(&mut *self.lock());
+        (list.kept, list.passed_over)
+    }
+
+    pub(super) fn add(&self, finding: Finding) {
+        let mut list = self.lock();
+        if list.kept.len() < KEPT {
+            list.kept.push(finding);
+        } else {
+            list.passed_over += 1;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        // Nothing that can panic runs under the lock, so a poisoned one is still whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,362 @@
+//! The tape at a port: what passes between a driver and its line, for whoever records.
+//!
+//! [`Taped`] stands around any [`SerialPort`] and reports each open, byte, change and end to a
+//! [`Tape`]. It never changes, delays or refuses anything, and copies nothing while the tape is
+//! off. A recording may begin while a line has been open for days: what the driver said to start
+//! its device is kept until the device is ready ([`PortMemory`]), and stands at the recording's
+//! beginning.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{BoxedLine, ModemLines, PortError, SerialLine, SerialPort};
+use crate::device::{State, Status, Trouble};
+
+/// Events of one start of a device that are kept at most: a SAM-V module tried at all five rates
+/// needs 40.
+const KEPT_EVENTS: usize = 64;
+
+/// What happened at a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortEvent {
+    /// The line was opened.
+    Opened {
+        /// Its rate.
+        baud: u32,
+        /// The modem lines that the far end holds, where the port has some.
+        modem: Option<ModemLines>,
+    },
+    /// The line could not be opened.
+    NotOpened(OpenFailure),
+    /// Bytes went out to the device.
+    Out(Bytes),
+    /// Bytes came in from the device, as the driver got them in one piece.
+    In(Bytes),
+    /// The rate of the open line was changed.
+    Baud(u32),
+    /// What had arrived and was not read was thrown away.
+    Discarded,
+    /// Reading ended or failed: the far end is gone.
+    Gone(LineFault),
+    /// Writing failed.
+    NotWritten(LineFault),
+    /// The driver let go of the line.
+    Closed,
+}
+
+/// Why a line was not opened: a [`PortError`] that can be written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenFailure {
+    /// The port's name.
+    pub port: String,
+    /// What was wrong.
+    pub kind: OpenFailureKind,
+}
+
+/// The kinds of [`PortError`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenFailureKind {
+    /// [`PortError::Absent`]
+    Absent,
+    /// [`PortError::Denied`]
+    Denied,
+    /// [`PortError::Held`]
+    Held,
+    /// [`PortError::Other`]
+    Other(LineFault),
+}
+
+/// An end of reading, or an error of a line, that can be written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LineFault {
+    /// Nothing more to read, without an error.
+    End,
+    /// The operating system's error of this number (`errno`).
+    Os(i32),
+    /// An error that has words only.
+    Words(String),
+}
+
+/// Takes what happens at ports.
+pub trait Tape: Send + Sync {
+    /// Whether anything is to be reported now.
+    fn is_on(&self) -> bool;
+
+    /// Something has happened at the port of this device, just now.
+    fn write(&self, device: &'static str, event: PortEvent);
+
+    /// A port that may be asked what it was like before the tape began.
+    fn register(&self, device: &'static str, memory: PortMemory);
+}
+
+impl From<&PortError> for OpenFailure {
+    fn from(error: &PortError) -> Self {
+        let (port, kind) = match error {
+            PortError::Absent { port } => (port, OpenFailureKind::Absent),
+            PortError::Denied { port } => (port, OpenFailureKind::Denied),
+            PortError::Held { port } => (port, OpenFailureKind::Held),
+            PortError::Other { port, source } => {
+                (port, OpenFailureKind::Other(LineFault::from(source)))
+            }
+        };
+        Self { port: port.clone(), kind }
+    }
+}
+
+impl From<OpenFailure> for PortError {
+    fn from(failure: OpenFailure) -> Self {
+        let port = failure.port;
+        match failure.kind {
+            OpenFailureKind::Absent => Self::Absent { port },
+            OpenFailureKind::Denied => Self::Denied { port },
+            OpenFailureKind::Held => Self::Held { port },
+            OpenFailureKind::Other(fault) => Self::Other { port, source: fault.into() },
+        }
+    }
+}
+
+impl From<&io::Error> for LineFault {
+    fn from(error: &io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(number) => Self::Os(number),
+            None => Self::Words(error.to_string()),
+        }
+    }
+}
+
+impl From<LineFault> for io::Error {
+    fn from(fault: LineFault) -> Self {
+        match fault {
+            LineFault::End => io::ErrorKind::UnexpectedEof.into(),
+            LineFault::Os(number) => Self::from_raw_os_error(number),
+            LineFault::Words(words) => Self::other(words),
+        }
+    }
+}
+
+/// What a port was like before the tape began. Clones are handles on the same port.
+#[derive(Clone, Default)]
+pub struct PortMemory(Arc<Mutex<Remembered>>);
+
+#[derive(Default)]
+struct Remembered {
+    /// The last attempt to open, and what the driver and its device have said since, up to
+    /// readiness. Nothing of a person: that comes when a device is ready.
+    events: Vec<PortEvent>,
+    settled: bool,
+    /// How reading ended, when it has.
+    gone: Option<PortEvent>,
+}
+
+impl PortMemory {
+    /// How the line was opened or not opened last, and what was said to start the device; of a line
+    /// that has ended, how it ended.
+    #[must_use]
+    pub fn events(&self) -> Vec<PortEvent> {
+        self.lock().events.clone()
+    }
+
+    fn attempt(&self, event: PortEvent) {
+        let mut memory = self.lock();
+        memory.events.clear();
+        memory.events.push(event);
+        memory.settled = false;
+        memory.gone = None;
+    }
+
+    fn gone(&self, event: PortEvent) {
+        self.lock().gone = Some(event);
+    }
+
+    fn closed(&self) {
+        let mut memory = self.lock();
+        match memory.gone.take() {
+            Some(gone) => {
+                memory.events.truncate(1);
+                memory.events.push(gone);
+            }
+            None => memory.events.clear(),
+        }
+    }
+
+    fn keep(&self, status: &Status, event: impl FnOnce() -> PortEvent) {
+        let mut memory = self.lock();
+        if memory.settled {
+            return;
+        }
+        let full = memory.events.len() >= KEPT_EVENTS;
+        if full || status.snapshot().state == State::Ready {
+            memory.settled = true;
+            return;
+        }
+        memory.events.push(event());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Remembered> {
+        // Nothing that can panic runs under the lock, so a poisoned one is still whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A port with a tape around it.
+pub struct Taped {
+    port: Box<dyn SerialPort>,
+    head: Head,
+}
+
+/// Where a port's events go.
+#[derive(Clone)]
+struct Head {
+    tape: Arc<dyn Tape>,
+    memory: PortMemory,
+    status: Status,
+}
+
+impl Taped {
+    /// `port`, the port of the device with this status, whose events go to `tape`.
+    #[must_use]
+    pub fn new(port: Box<dyn SerialPort>, status: &Status, tape: Arc<dyn Tape>) -> Self {
+        let memory = PortMemory::default();
+        tape.register(status.name(), memory.clone());
+        Self { port, head: Head { tape, memory, status: status.clone() } }
+    }
+}
+
+impl Head {
+    /// An attempt to open: always remembered.
+    fn attempt(&self, event: PortEvent) {
+        self.memory.attempt(event.clone());
+        self.write(|| event);
+    }
+
+    /// Something on the open line.
+    fn event(&self, event: impl Fn() -> PortEvent) {
+        self.memory.keep(&self.status, &event);
+        self.write(event);
+    }
+
+    /// Reading has ended.
+    fn gone(&self, fault: LineFault) {
+        let event = PortEvent::Gone(fault);
+        self.memory.gone(event.clone());
+        self.write(|| event);
+    }
+
+    fn write(&self, event: impl FnOnce() -> PortEvent) {
+        if self.tape.is_on() {
+            self.tape.write(self.status.name(), event());
+        }
+    }
+}
+
+impl SerialPort for Taped {
+    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
+        match self.port.open(baud) {
+            Ok(mut line) => {
+                let modem = line.modem_lines();
+                self.head.attempt(PortEvent::Opened { baud, modem });
+                Ok(Box::new(TapedLine { line, head: self.head.clone() }))
+            }
+            Err(error) => {
+                self.head.attempt(PortEvent::NotOpened(OpenFailure::from(&error)));
+                Err(error)
+            }
+        }
+    }
+
+    fn worth_opening<'a>(
+        &'a mut self,
+        trouble: &'a Trouble,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        self.port.worth_opening(trouble)
+    }
+}
+
+struct TapedLine {
+    line: BoxedLine,
+    head: Head,
+}
+
+impl SerialLine for TapedLine {
+    fn set_baud(&mut self, baud: u32) -> io::Result<()> {
+        self.line.set_baud(baud)?;
+        self.head.event(|| PortEvent::Baud(baud));
+        Ok(())
+    }
+
+    fn discard_input(&mut self) -> io::Result<()> {
+        self.line.discard_input()?;
+        self.head.event(|| PortEvent::Discarded);
+        Ok(())
+    }
+
+    fn modem_lines(&mut self) -> Option<ModemLines> {
+        self.line.modem_lines()
+    }
+}
+
+impl AsyncRead for TapedLine {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let wanted = buf.remaining() > 0;
+        let polled = Pin::new(&mut self.line).poll_read(cx, buf);
+        match &polled {
+            Poll::Ready(Ok(())) => match buf.filled().get(before..) {
+                Some(new) if !new.is_empty() => {
+                    self.head.event(|| PortEvent::In(Bytes::copy_from_slice(new)));
+                }
+                _ if wanted => self.head.gone(LineFault::End),
+                _ => {}
+            },
+            Poll::Ready(Err(error)) => self.head.gone(LineFault::from(error)),
+            Poll::Pending => {}
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for TapedLine {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.line).poll_write(cx, bytes);
+        match &polled {
+            Poll::Ready(Ok(written)) => {
+                let written = bytes.get(..*written).unwrap_or_default();
+                self.head.event(|| PortEvent::Out(Bytes::copy_from_slice(written)));
+            }
+            Poll::Ready(Err(error)) => {
+                self.head.event(|| PortEvent::NotWritten(LineFault::from(error)));
+            }
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.line).poll_shutdown(cx)
+    }
+}
+
+impl Drop for TapedLine {
+    fn drop(&mut self) {
+        self.head.memory.closed();
+        self.head.write(|| PortEvent::Closed);
+    }
+}
