@@ -244,6 +244,9 @@ pub struct RecordParams {
     pub verb: RecordVerb,
     /// The recording's name, for `start`.
     pub name: Option<String>,
+    /// Record names, numbers, photos and codes as they are, instead of invented ones.
+    #[serde(rename = "keepPersonalData", default)]
+    pub keep_personal_data: bool,
 }
 
 /// What to do with the recording.
@@ -268,6 +271,9 @@ pub struct RecordStatus {
     /// How much was written.
     #[serde(default)]
     pub bytes: u64,
+    /// Why the last one ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
 }
 
 /// The params of `bridge.keypad`: `{"do":"enter","idNum":…}` or `{"do":"cancel"}`.

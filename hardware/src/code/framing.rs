@@ -26,7 +26,8 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    fn decode(self, bytes: &[u8]) -> String {
+    /// The text of these bytes.
+    pub(super) fn decode(self, bytes: &[u8]) -> String {
         let gb18030 = || encoding_rs::GB18030.decode_without_bom_handling(bytes).0.into_owned();
         match self {
             Self::Utf8 => String::from_utf8_lossy(bytes).into_owned(),

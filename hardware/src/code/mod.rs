@@ -4,6 +4,7 @@
 //! sets of modules that scan on request. [`virtual_scanner`] is the far end of the wire.
 
 pub mod framing;
+pub mod redact;
 pub mod serial;
 pub mod trigger;
 pub mod virtual_scanner;

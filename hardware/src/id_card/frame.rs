@@ -15,7 +15,7 @@ use bytes::{Buf, BytesMut};
 pub const PREAMBLE: [u8; 5] = [0xAA, 0xAA, 0xAA, 0x96, 0x69];
 
 /// Preamble and length.
-const HEAD: usize = PREAMBLE.len() + 2;
+pub(super) const HEAD: usize = PREAMBLE.len() + 2;
 
 /// The longest body that is believed: the longest seen is a reply with fingerprints, 2314 bytes
 /// from SW1 to CHK.
@@ -47,7 +47,8 @@ fn frame(parts: &[&[u8]]) -> Vec<u8> {
     frame
 }
 
-fn exclusive_or(bytes: &[u8]) -> u8 {
+/// The exclusive or of bytes: zero from a frame's length to its check byte.
+pub(super) fn exclusive_or(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |sum, byte| sum ^ byte)
 }
 
@@ -65,7 +66,7 @@ pub enum Garbled {
 }
 
 /// What stands behind a preamble.
-enum Judged {
+pub(super) enum Judged {
     /// More has to come.
     Unfinished,
     /// No frame.
@@ -75,7 +76,7 @@ enum Judged {
 }
 
 /// Judges bytes that begin with a preamble, or with what may become one.
-fn judge(bytes: &[u8], min_body: usize) -> Judged {
+pub(super) fn judge(bytes: &[u8], min_body: usize) -> Judged {
     let length = match bytes.get(PREAMBLE.len()..HEAD) {
         Some([high, low]) => usize::from(u16::from_be_bytes([*high, *low])),
         _ => return Judged::Unfinished,

@@ -9,6 +9,7 @@ pub mod id_number;
 pub mod nation;
 pub mod people;
 pub mod photo;
+pub mod redact;
 pub mod sam_v;
 pub mod text;
 pub mod virtual_reader;

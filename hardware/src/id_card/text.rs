@@ -11,13 +11,12 @@
 use std::fmt;
 
 use super::nation::{self, Sex};
-use places::{ALL_FIELDS, place_units, places_of};
-
 mod places;
 #[cfg(test)]
 mod tests;
 
 pub use places::Field;
+pub(super) use places::{ALL_FIELDS, place_units, places_of};
 
 /// Bytes of the text block.
 pub const TEXT_BYTES: usize = 256;
@@ -29,10 +28,10 @@ pub const ADDRESS_BYTES: usize = 70;
 pub const MOST_ADDRESSES: usize = 4;
 
 /// Where the character stands that tells the layouts apart, in bytes.
-const TYPE_AT: usize = 248;
+pub(super) const TYPE_AT: usize = 248;
 
 /// U+0020, with which fields are filled up.
-const PADDING: u16 = 0x20;
+pub(super) const PADDING: u16 = 0x20;
 
 /// What a chip's text can be laid out as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,7 +63,7 @@ impl Layout {
 
     /// The layout of a type character. A letter that is not known is `None`; what is no letter at
     /// all is filler, and the card a resident card.
-    fn of_unit(unit: u16) -> Option<Self> {
+    pub(super) fn of_unit(unit: u16) -> Option<Self> {
         let letter = char::from_u32(u32::from(unit)).filter(char::is_ascii_alphabetic);
         match letter {
             None => Some(Self::Resident),
@@ -353,7 +352,7 @@ pub fn encode_addresses(addresses: &[String]) -> Result<Vec<u8>, TextError> {
 }
 
 /// The UTF-16 units of little-endian bytes; an odd last byte is dropped.
-fn units_of(bytes: &[u8]) -> Vec<u16> {
+pub(super) fn units_of(bytes: &[u8]) -> Vec<u16> {
     bytes
         .chunks_exact(2)
         .map(|pair| pair.iter().rev().fold(0, |unit, byte| unit << 8 | u16::from(*byte)))
@@ -361,7 +360,7 @@ fn units_of(bytes: &[u8]) -> Vec<u16> {
 }
 
 /// A field's text without the padding at its end: U+0020, or NUL as some issuers fill up.
-fn text_of(units: &[u16]) -> String {
+pub(super) fn text_of(units: &[u16]) -> String {
     let text: String = char::decode_utf16(units.iter().copied())
         .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
         .collect();

@@ -46,7 +46,7 @@ pub enum Field {
 }
 
 /// Every field, for those who go through them all.
-pub(super) const ALL_FIELDS: [Field; 16] = [
+pub(in crate::id_card) const ALL_FIELDS: [Field; 16] = [
     Field::Name,
     Field::EnglishName,
     Field::Sex,
@@ -66,7 +66,7 @@ pub(super) const ALL_FIELDS: [Field; 16] = [
 ];
 
 /// Field, offset, size. A field that lies in two places has two rows, in reading order.
-pub(super) type Place = (Field, usize, usize);
+pub(in crate::id_card) type Place = (Field, usize, usize);
 
 const RESIDENT: &[Place] = &[
     (Field::Name, 0, 30),
@@ -121,7 +121,7 @@ const FOREIGNER_2023: &[Place] = &[
 ];
 
 /// The places of one field in one layout; none if the layout does not have it.
-pub(super) fn places_of(layout: Layout, field: Field) -> impl Iterator<Item = Place> {
+pub(in crate::id_card) fn places_of(layout: Layout, field: Field) -> impl Iterator<Item = Place> {
     let table = match layout {
         Layout::Resident => RESIDENT,
         Layout::HkMacauTaiwan => HK_MACAU_TAIWAN,
@@ -132,7 +132,7 @@ pub(super) fn places_of(layout: Layout, field: Field) -> impl Iterator<Item = Pl
 }
 
 /// The UTF-16 units of the block that a place covers.
-pub(super) fn place_units((_, at, size): Place) -> Range<usize> {
+pub(in crate::id_card) fn place_units((_, at, size): Place) -> Range<usize> {
     at / 2..(at + size) / 2
 }
 

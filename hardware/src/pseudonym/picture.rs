@@ -1,0 +1,56 @@
+//! A picture of nothing, as long as the one that it stands for.
+
+use image::ExtendedColorType;
+use image::codecs::jpeg::JpegEncoder;
+
+/// Width and height: one block of the JPEG.
+const SIDE: u16 = 8;
+
+/// Low, for a small file; one shade looks the same at any quality.
+const QUALITY: u8 = 50;
+
+/// What a JPEG begins with (ITU-T T.81, table B.1): start of image.
+const START: usize = 2;
+
+/// Marker and length of a comment.
+const COMMENT_HEAD: usize = 4;
+
+/// The longest comment: its length, which counts itself, is written with 16 bits.
+const MAX_COMMENT: usize = 0xFFFF - 2;
+
+/// A JPEG of one shade, as long as `filler`, which fills its comments; `None` if it does not fit,
+/// or leaves less room than a comment and a half need.
+pub(super) fn grey(shade: u8, filler: &[u8]) -> Option<Vec<u8>> {
+    let pixels = [shade; SIDE as usize * SIDE as usize];
+    let mut plain = Vec::new();
+    JpegEncoder::new_with_quality(&mut plain, QUALITY)
+        .encode(&pixels, SIDE.into(), SIDE.into(), ExtendedColorType::L8)
+        .ok()?;
+    let mut room = filler.len().checked_sub(plain.len())?;
+    // The application segment of JFIF has to come first.
+    let head = match plain.get(START..START + 4)? {
+        [0xFF, 0xE0, high, low] => START + 2 + usize::from(u16::from_be_bytes([*high, *low])),
+        _ => START,
+    };
+    let (head, rest) = plain.split_at_checked(head)?;
+    let mut jpeg = head.to_vec();
+    let mut filler = filler.iter();
+    while room > 0 {
+        // No comment may leave less than the next one's head.
+        let body = match room.checked_sub(COMMENT_HEAD) {
+            // Fill bytes may stand before any marker (T.81, B.1.1.2).
+            None => {
+                jpeg.extend(std::iter::repeat_n(0xFF, room));
+                break;
+            }
+            Some(body) if body > MAX_COMMENT => MAX_COMMENT - COMMENT_HEAD,
+            Some(body) => body,
+        };
+        jpeg.extend([0xFF, 0xFE]);
+        jpeg.extend(u16::try_from(body + 2).ok()?.to_be_bytes());
+        jpeg.extend(filler.by_ref().take(body));
+        room -= COMMENT_HEAD + body;
+    }
+    jpeg.extend_from_slice(rest);
+    Some(jpeg)
+}
