@@ -14,6 +14,8 @@ use crate::config::Config;
 use crate::connection::Client;
 use crate::devices::{Device, Devices};
 use crate::outbox::{Bounds, Outbox};
+use crate::outside::Outside;
+use crate::recording::recorder::{ClientTape, Recorder};
 use crate::router::Router;
 
 /// The daemon's inside.
@@ -25,6 +27,8 @@ pub struct Bridge {
     pub channels: Channels,
     /// All actions and calls.
     pub router: Router,
+    /// Takes down what passes, when it is asked to.
+    pub recorder: Recorder,
     clock: Clock,
     next_client: AtomicU64,
     clients: AtomicU64,
@@ -40,18 +44,29 @@ pub struct Clock {
 }
 
 impl Bridge {
-    /// Starts the devices of `config`. Must be called inside the runtime.
+    /// Starts the devices of `config` at this kiosk. Must be called inside the runtime.
     #[must_use]
     pub fn new(config: Config) -> Arc<Self> {
+        Self::with(config, Outside::Kiosk(Recorder::default()), Clock::now())
+    }
+
+    /// Starts the devices of `config` with this outside. Must be called inside the runtime.
+    #[must_use]
+    pub fn with(config: Config, outside: Outside, clock: Clock) -> Arc<Self> {
         let config = Arc::new(config);
-        let clock = Clock::now();
-        let devices = Arc::new(Devices::start(&config));
+        let recorder = match &outside {
+            Outside::Kiosk(recorder) => recorder.clone(),
+            // What comes from a recording is not recorded again.
+            Outside::Recording(_) => Recorder::default(),
+        };
+        let devices = Arc::new(Devices::start(&config, outside));
         let channels = actions::channels(&devices, clock);
         Arc::new(Self {
             config: RwLock::new(config),
             devices,
             channels,
             router: actions::router(),
+            recorder,
             clock,
             next_client: AtomicU64::new(0),
             clients: AtomicU64::new(0),
@@ -81,10 +96,13 @@ impl Bridge {
             frames: limits.waiting_frames,
             bytes: limits.waiting_bytes,
         };
+        let id = self.next_client.fetch_add(1, Ordering::Relaxed) + 1;
+        let tape = ClientTape::new(self.recorder.clone(), id);
         Client {
-            id: self.next_client.fetch_add(1, Ordering::Relaxed) + 1,
-            outbox: Arc::new(Outbox::new(bounds)),
+            id,
+            outbox: Arc::new(Outbox::taped(bounds, tape.clone())),
             stages: Arc::new(StageSwitch::default()),
+            tape,
         }
     }
 
@@ -122,7 +140,13 @@ impl Clock {
     /// Both clocks, as of now.
     #[must_use]
     pub fn now() -> Self {
-        Self { started: Instant::now(), at: SystemTime::now() }
+        Self::at(Instant::now(), SystemTime::now())
+    }
+
+    /// The two clocks as they were at one moment.
+    #[must_use]
+    pub fn at(moment: Instant, time: SystemTime) -> Self {
+        Self { started: moment, at: time }
     }
 
     /// Milliseconds since the Unix epoch.

@@ -21,8 +21,12 @@ use hharome_protocol::action::Nature;
 use hharome_protocol::failure::Failure;
 use hharome_protocol::frame::{self, Envelope, ReplyTo, TaskId};
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use crate::channels::{CallStage, Stages};
+
+/// The frame of a waiting call is kept up to this size; those that wait for people are far below.
+const KEPT_REQUEST: usize = 4 * 1024;
 
 /// What an action or call comes to: its data, or why not.
 pub type Outcome = Result<Box<RawValue>, Failure>;
@@ -131,6 +135,11 @@ pub struct NewCall {
 struct Call {
     number: u64,
     new: NewCall,
+    /// When it came.
+    arrived: Instant,
+    /// The frame that it came in, for a recording that begins while it waits; empty for one that
+    /// is too large to be kept.
+    request: Bytes,
     work: SharedWork,
     abort: AbortHandle,
 }
@@ -171,7 +180,7 @@ impl Calls {
 
     /// Starts a call and does its first steps. The reply, if that is all there was to do: most
     /// calls wait for nothing, and need no place among those under way.
-    pub fn start(&mut self, new: NewCall, mut work: Work) -> Option<Bytes> {
+    pub fn start(&mut self, new: NewCall, mut work: Work, request: &[u8]) -> Option<Bytes> {
         // A call that has to wait is asked again, with the connection's waker, before that sleeps.
         let mut cx = Context::from_waker(Waker::noop());
         let first = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(&mut cx)));
@@ -191,8 +200,17 @@ impl Calls {
         });
         let steps = Abortable::new(AssertUnwindSafe(steps).catch_unwind(), registration);
         self.work.push(Box::pin(steps.map(move |result| (number, result))));
-        self.calls.push(Call { number, new, work, abort });
+        // A copy, since the frame itself would keep the whole buffer that it was read into.
+        let kept = if request.len() <= KEPT_REQUEST { request } else { &[] };
+        let (arrived, request) = (Instant::now(), Bytes::copy_from_slice(kept));
+        self.calls.push(Call { number, new, arrived, request, work, abort });
         None
+    }
+
+    /// The calls under way, oldest first: when each came, and in which frame.
+    pub fn under_way(&self) -> impl Iterator<Item = (Instant, Bytes)> {
+        let kept = self.calls.iter().filter(|call| !call.request.is_empty());
+        kept.map(|call| (call.arrived, call.request.clone()))
     }
 
     /// The reply of the next call that is done.

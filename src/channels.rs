@@ -43,7 +43,7 @@ impl Subscriber {
     /// The connection as a listener.
     #[must_use]
     pub fn of(client: &Client) -> Self {
-        let Client { id, outbox, stages } = client;
+        let Client { id, outbox, stages, .. } = client;
         Self { connection: *id, outbox: Arc::clone(outbox), stages: Arc::clone(stages) }
     }
 }
@@ -136,6 +136,12 @@ impl Channels {
         for channel in &self.table {
             channel.remove(client.id);
         }
+    }
+
+    /// The channels that a connection listens to.
+    pub fn of(&self, client: &Client) -> Vec<&'static str> {
+        let of = |channel: &&Arc<Served>| channel.lock().has(client.id);
+        self.table.iter().filter(of).map(|channel| channel.info.name).collect()
     }
 
     fn find(&self, name: &str) -> Result<&Arc<Served>, Failure> {

@@ -18,6 +18,7 @@ mod commented;
 mod consistency;
 mod devices;
 mod listen;
+mod recorded;
 mod rule;
 mod schema;
 #[cfg(test)]
@@ -38,9 +39,10 @@ pub use self::devices::{
     SocialSecurityCard, SocialSecurityCardDriver, Speech, SpeechDriver,
 };
 pub use self::listen::{
-    DEFAULT_HTTP, DEFAULT_TCP, DeviceInfo, Limits, Listen, Log, LogLevel, Secret, Timeouts,
-    default_unix_path,
+    DEFAULT_HTTP, DEFAULT_TCP, DeviceInfo, Limits, Listen, Log, LogLevel, Recording, Secret,
+    Timeouts, default_unix_path,
 };
+pub use self::recorded::Written;
 pub use self::schema::{ConfigError, Mistake};
 pub use self::words::{Driver, Word};
 
@@ -132,6 +134,8 @@ sections! {
     buzzer: Buzzer,
     /// `[face]`: the provider of face recognition.
     face: Face,
+    /// `[recording]`: recording what passes, to replay it elsewhere.
+    recording: Recording,
     /// `[log]`: what is written to the log.
     log: Log,
 }
@@ -143,6 +147,8 @@ pub struct Loaded {
     pub config: Config,
     /// The file it was read from; `None`: no file was found, and everything is simulated.
     pub source: Option<PathBuf>,
+    /// The same as it goes into a recording.
+    pub written: Written,
 }
 
 impl Config {
@@ -290,12 +296,14 @@ impl Config {
                 let name = path.display().to_string();
                 let text = std::str::from_utf8(&bytes)
                     .map_err(|error| schema::not_text(&name, &bytes, error.valid_up_to()))?;
-                Ok(Loaded { config: Self::parse(text, &name)?, source: Some(path) })
+                let config = Self::parse(text, &name)?;
+                Ok(Loaded { config, source: Some(path), written: Written::of(text) })
             }
             // Only the absence of an unnamed file means "all simulated": a file that is there and
             // cannot be read must not turn a kiosk into a simulation.
             Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
-                Ok(Loaded { config: Self::simulated(), source: None })
+                let config = Self::simulated();
+                Ok(Loaded { config, source: None, written: Written::simulated() })
             }
             Err(source) => Err(ConfigError::Unreadable { path, source }),
         }

@@ -17,6 +17,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hharome_protocol::client;
 use hharome_protocol::failure::Failure;
 use hharome_protocol::frame::{self, ClientFrame, Rejected};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -26,6 +27,7 @@ use crate::bridge::Bridge;
 use crate::calls::Calls;
 use crate::channels::StageSwitch;
 use crate::outbox::Outbox;
+use crate::recording::recorder::{ClientEvent, ClientTape};
 use crate::router::Desk;
 use crate::transport::{Incoming, Transport, access};
 
@@ -55,6 +57,8 @@ pub struct Client {
     pub outbox: Arc<Outbox>,
     /// The stages of its calls, if it wants to hear of them.
     pub stages: Arc<StageSwitch>,
+    /// Where what passes between us is taken down.
+    pub tape: ClientTape,
 }
 
 /// Serves one client to its end.
@@ -67,7 +71,14 @@ pub async fn serve(
     let client = bridge.admit();
     let id = client.id;
     tracing::debug!(connection = id, transport = peer.transport, "connection begins");
+    let connected =
+        ClientEvent::Connected { transport: peer.transport, token: peer.token_by.is_some() };
+    let session = client.tape.session();
+    client.tape.write(|| connected);
     let mut connection = Connection {
+        transport_name: peer.transport,
+        session,
+        stalled: false,
         calls: Calls::new(bridge.config().limits.calls_per_connection),
         pause_at: bridge.config().limits.paused_frames,
         bridge: Arc::clone(&bridge),
@@ -77,6 +88,7 @@ pub async fn serve(
     };
     let end = connection.run(peer.token_by, &stop).await;
     connection.leave(&end).await;
+    connection.client.tape.write(|| ClientEvent::Gone(end.word()));
     bridge.dismiss(&connection.client, end == End::TooSlow);
     tracing::debug!(connection = id, ?end, "connection ended");
 }
@@ -89,6 +101,11 @@ struct Connection<T> {
     pause_at: usize,
     /// Nothing more will be read.
     ended: bool,
+    transport_name: &'static str,
+    /// The recording that knows of this client.
+    session: u64,
+    /// The socket takes nothing more at the moment.
+    stalled: bool,
 }
 
 /// Why a connection ends.
@@ -104,6 +121,19 @@ enum End {
     NotAdmitted,
     /// The daemon stops.
     Stopped,
+}
+
+impl End {
+    /// As it stands in a recording.
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Finished => "finished",
+            Self::Broken(_) => "broken",
+            Self::TooSlow => "tooSlow",
+            Self::NotAdmitted => "notAdmitted",
+            Self::Stopped => "stopped",
+        }
+    }
 }
 
 enum Step {
@@ -131,7 +161,10 @@ impl<T: Transport> Connection<T> {
             match step {
                 Step::Answered => {}
                 Step::End(end) => return end,
-                Step::Incoming(Incoming::End) => return End::Finished,
+                Step::Incoming(Incoming::End) => {
+                    self.client.tape.write(|| ClientEvent::InEnd);
+                    return End::Finished;
+                }
                 Step::Incoming(incoming) => {
                     self.incoming(incoming);
                     for _ in 1..BATCH {
@@ -151,6 +184,7 @@ impl<T: Transport> Connection<T> {
     /// Writing goes on beside everything; then finished calls; then, if the client takes its
     /// answers, what it has to say.
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        self.introduce();
         let mut answered = false;
         while let Poll::Ready(Some(frame)) = self.calls.poll_answer(cx) {
             self.client.outbox.push(frame);
@@ -159,7 +193,13 @@ impl<T: Transport> Connection<T> {
         if self.client.outbox.poll_overflow(cx) {
             return Poll::Ready(Step::End(End::TooSlow));
         }
-        if let Poll::Ready(Err(error)) = self.transport.poll_flush(cx, &self.client.outbox) {
+        let flushed = self.transport.poll_flush(cx, &self.client.outbox);
+        if flushed.is_pending() != self.stalled {
+            self.stalled = flushed.is_pending();
+            let event = if self.stalled { ClientEvent::Stalled } else { ClientEvent::Flowing };
+            self.client.tape.write(|| event);
+        }
+        if let Poll::Ready(Err(error)) = flushed {
             return Poll::Ready(Step::End(End::Broken(error.kind())));
         }
         if answered {
@@ -177,10 +217,14 @@ impl<T: Transport> Connection<T> {
 
     fn incoming(&mut self, incoming: Incoming) {
         match incoming {
-            Incoming::Frame(bytes) => self.frame(&bytes),
+            Incoming::Frame(bytes) => {
+                self.client.tape.write(|| ClientEvent::In(bytes.clone()));
+                self.frame(&bytes);
+            }
             Incoming::TooLong => {
+                self.client.tape.write(|| ClientEvent::TooLong);
                 let limit = self.bridge.config().listen.max_frame_bytes;
-                self.desk().rejected(&Rejected::too_long(limit));
+                self.desk(&[]).rejected(&Rejected::too_long(limit));
             }
             Incoming::End => {}
         }
@@ -188,18 +232,39 @@ impl<T: Transport> Connection<T> {
 
     fn frame(&mut self, bytes: &Bytes) {
         match frame::parse(bytes) {
-            Ok(ClientFrame::Action(request)) => self.desk().request(request, None),
-            Ok(ClientFrame::Call { name, params, id }) => self.desk().call(&name, params, id),
-            Ok(ClientFrame::On { channel }) => self.desk().on(&channel),
-            Ok(ClientFrame::Off { channel }) => self.desk().off(&channel),
+            Ok(ClientFrame::Action(request)) => self.desk(bytes).request(request, None),
+            Ok(ClientFrame::Call { name, params, id }) => self.desk(bytes).call(&name, params, id),
+            Ok(ClientFrame::On { channel }) => self.desk(bytes).on(&channel),
+            Ok(ClientFrame::Off { channel }) => self.desk(bytes).off(&channel),
             // A token where none is needed, or once more, is no mistake.
             Ok(ClientFrame::Token(_)) => {}
-            Err(rejected) => self.desk().rejected(&rejected),
+            Err(rejected) => self.desk(bytes).rejected(&rejected),
         }
     }
 
-    fn desk(&mut self) -> Desk<'_> {
-        Desk { bridge: &self.bridge, client: &self.client, calls: &mut self.calls }
+    fn desk<'a>(&'a mut self, frame: &'a [u8]) -> Desk<'a> {
+        Desk { bridge: &self.bridge, client: &self.client, calls: &mut self.calls, frame }
+    }
+
+    /// A recording that has begun in the meantime learns what this client has done so far: what it
+    /// listens to, and which of its calls are under way.
+    fn introduce(&mut self) {
+        let tape = &self.client.tape;
+        let session = tape.session();
+        if std::mem::replace(&mut self.session, session) == session || session == 0 {
+            return;
+        }
+        let connected = ClientEvent::Connected { transport: self.transport_name, token: false };
+        tape.write_before(None, connected);
+        for channel in self.bridge.channels.of(&self.client) {
+            tape.write_before(None, ClientEvent::In(client::on(channel)));
+        }
+        for (arrived, request) in self.calls.under_way() {
+            tape.write_before(Some(arrived), ClientEvent::In(request));
+        }
+        if self.stalled {
+            tape.write(|| ClientEvent::Stalled);
+        }
     }
 
     /// The first frame has to be the token; a right one is not answered.
@@ -220,19 +285,26 @@ impl<T: Transport> Connection<T> {
         let frame = match first {
             Incoming::Frame(frame) => frame,
             Incoming::TooLong => Bytes::new(),
-            Incoming::End => return Err(End::Finished),
+            Incoming::End => {
+                self.client.tape.write(|| ClientEvent::InEnd);
+                return Err(End::Finished);
+            }
         };
         let secret = &self.bridge.config().listen.token;
         match frame::parse(&frame) {
-            Ok(ClientFrame::Token(token)) if access::admits(secret.as_ref(), &token) => {
-                return Ok(());
+            Ok(ClientFrame::Token(token)) => {
+                let right = access::admits(secret.as_ref(), &token);
+                self.client.tape.write(|| ClientEvent::Token(right));
+                if right {
+                    return Ok(());
+                }
             }
-            _ => {}
+            _ => self.client.tape.write(|| ClientEvent::In(frame.clone())),
         }
         tracing::warn!(connection = self.client.id, "a client did not show the token");
         let failure =
             Failure::forbidden("the first frame has to be {\"token\":…}, and the right one");
-        self.desk().refused(&frame, failure);
+        self.desk(&[]).refused(&frame, failure);
         Err(End::NotAdmitted)
     }
 

@@ -4,6 +4,8 @@
 //! Every section of the configuration is one device, with or without a driver, so that
 //! `bridge.status` shows all of them. A device's task runs for as long as the daemon.
 
+use std::sync::Arc;
+
 use hharome_hardware::code::Code;
 use hharome_hardware::code::framing::{Encoding, Framing};
 use hharome_hardware::code::serial::{self, SerialScanner};
@@ -18,13 +20,17 @@ use hharome_hardware::port::SerialPort;
 use hharome_hardware::port::far_end::{self, FarEnd, Plug, VirtualDevice};
 use hharome_hardware::port::memory::memory_port;
 use hharome_hardware::port::serial::SerialDevice;
+use hharome_hardware::port::tape::Taped;
 use hharome_hardware::source::Source;
 use hharome_protocol::bridge::{DeviceState, DeviceStatus, SimulateParams};
 use hharome_protocol::failure::Failure;
+use tokio::time::Instant;
 
 use crate::bridge::Clock;
 use crate::config::{self, Config, IdCardDriver, QrEncoding, QrScannerDriver, QrTrigger, SamBaud};
 use crate::identity::Identity;
+use crate::outside::{Outside, RecordedPhotos};
+use crate::recording::recorder::{PhotoEvent, Recorder};
 use crate::simulation::{Gesture, Hand};
 
 /// The fact of a device that names its port.
@@ -40,7 +46,7 @@ pub struct Devices {
     pub machine: Identity,
     /// Cards' photos are given as the chip has them, too.
     pub raw_photo: bool,
-    photo_decoder: Option<PhotoDecoder>,
+    photos: Photos,
     others: Vec<Device>,
 }
 
@@ -62,10 +68,20 @@ pub struct Device {
     simulated: bool,
 }
 
+/// Where a card's JPEG comes from.
+enum Photos {
+    /// No decoder is configured.
+    None,
+    /// The vendor's library; the recorder hears of what it says.
+    Library(PhotoDecoder, Recorder),
+    /// What a recording has.
+    Recorded(Box<dyn RecordedPhotos>),
+}
+
 impl Devices {
-    /// Starts every device that has a driver. Must be called inside the runtime.
+    /// Starts every device that has a driver, with this outside. Must be called inside the runtime.
     #[must_use]
-    pub fn start(config: &Config) -> Self {
+    pub fn start(config: &Config, mut outside: Outside) -> Self {
         let others = config
             .drivers()
             .into_iter()
@@ -73,11 +89,11 @@ impl Devices {
             .map(|(section, driver)| Device::off(section, driver))
             .collect();
         Self {
-            id_card: id_card(&config.id_card),
-            qr_scanner: qr_scanner(&config.qr_scanner),
+            id_card: id_card(&config.id_card, &mut outside),
+            qr_scanner: qr_scanner(&config.qr_scanner, &mut outside),
             machine: Identity::of_this_machine(&config.device_info),
             raw_photo: config.id_card.raw_photo,
-            photo_decoder: photo_decoder(&config.id_card),
+            photos: photos(&config.id_card, &mut outside),
             others,
         }
     }
@@ -90,9 +106,30 @@ impl Devices {
     /// A card's photo as JPEG, decoded once however many want it; `None` if it cannot be had,
     /// which the log says.
     pub async fn photo<'a>(&self, card: &'a IdCard) -> Option<&'a [u8]> {
-        let decoder = self.photo_decoder.as_ref()?;
         let decode = || async {
-            match decoder.jpeg(&card.wlt).await {
+            let began = Instant::now();
+            let answer = match &self.photos {
+                Photos::None => return None,
+                Photos::Library(decoder, recorder) => {
+                    let answer = decoder.jpeg(&card.wlt).await;
+                    let answer = answer.map_err(|error| error.to_string());
+                    let (wlt, took) = (&card.wlt, began.elapsed());
+                    recorder.photo(|| PhotoEvent {
+                        wlt: wlt.clone(),
+                        took,
+                        answer: answer.clone(),
+                    });
+                    answer
+                }
+                Photos::Recorded(photos) => match photos.decoded(&card.wlt) {
+                    Some((took, answer)) => {
+                        tokio::time::sleep(took).await;
+                        answer
+                    }
+                    None => Err("the recording has no answer for this photo".to_owned()),
+                },
+            };
+            match answer {
                 Ok(jpeg) => Some(jpeg),
                 Err(error) => {
                     self.id_card.device.status.count("photosFailed");
@@ -212,11 +249,11 @@ impl<T> Slot<T> {
     }
 }
 
-fn id_card(config: &config::IdCard) -> Slot<IdCard> {
+fn id_card(config: &config::IdCard, outside: &mut Outside) -> Slot<IdCard> {
     let section = "id_card";
     let driver = config::Word::word(config.driver);
     let source = Source::new();
-    let (port, hand) = match config.driver {
+    let (port, hand): (NewPort, _) = match config.driver {
         IdCardDriver::None => return Slot::off(section, driver),
         IdCardDriver::SamVSerial => (real_port(config.port.as_deref()), None),
         IdCardDriver::Simulated => {
@@ -238,16 +275,17 @@ fn id_card(config: &config::IdCard) -> Slot<IdCard> {
         device.status.cannot_do("decode photos: set photo_decoder in [id_card]");
     }
     let status = device.status.clone();
+    let port = outside_port(port, &status, outside);
     tokio::spawn(device::run(port, SamV::new(settings, source.clone()), status));
     Slot::started(device, source, hand)
 }
 
-fn qr_scanner(config: &config::QrScanner) -> Slot<Code> {
+fn qr_scanner(config: &config::QrScanner, outside: &mut Outside) -> Slot<Code> {
     let section = "qr_scanner";
     let driver = config::Word::word(config.driver);
     let source = Source::new();
     let settings = scanner_settings(config);
-    let (port, hand) = match config.driver {
+    let (port, hand): (NewPort, _) = match config.driver {
         QrScannerDriver::None | QrScannerDriver::Evdev => return Slot::off(section, driver),
         QrScannerDriver::Serial => (real_port(config.port.as_deref()), None),
         QrScannerDriver::Simulated => {
@@ -259,6 +297,7 @@ fn qr_scanner(config: &config::QrScanner) -> Slot<Code> {
     };
     let device = Device::at_port(section, driver, config.port.as_deref());
     let status = device.status.clone();
+    let port = outside_port(port, &status, outside);
     tokio::spawn(device::run(port, SerialScanner::new(settings, source.clone()), status));
     Slot::started(device, source, hand)
 }
@@ -328,14 +367,46 @@ pub fn photo_decoder(config: &config::IdCard) -> Option<PhotoDecoder> {
     }
 }
 
-fn real_port(path: Option<&str>) -> Box<dyn SerialPort> {
+/// A port of this kiosk that is made when it is sure that no recording stands in its place.
+type NewPort = Box<dyn FnOnce() -> Box<dyn SerialPort>>;
+
+fn real_port(path: Option<&str>) -> NewPort {
     // The configuration refuses a real driver without a port.
-    Box::new(SerialDevice::new(path.unwrap_or_default()))
+    let port = SerialDevice::new(path.unwrap_or_default());
+    Box::new(|| Box::new(port))
 }
 
-fn simulated_port(name: &str, device: impl VirtualDevice + 'static) -> (Box<dyn SerialPort>, Plug) {
+fn simulated_port(name: &str, device: impl VirtualDevice + 'static) -> (NewPort, Plug) {
     let (port, end) = memory_port(name);
     let plug = end.plug().clone();
-    tokio::spawn(far_end::run(end, device));
+    let port = move || -> Box<dyn SerialPort> {
+        tokio::spawn(far_end::run(end, device));
+        Box::new(port)
+    };
     (Box::new(port), plug)
+}
+
+/// The kiosk's port with the tape around it, or the recording's in its place: the hand of a
+/// simulated device moves nothing then.
+fn outside_port(port: NewPort, status: &Status, outside: &mut Outside) -> Box<dyn SerialPort> {
+    match outside {
+        Outside::Kiosk(recorder) => {
+            Box::new(Taped::new(port(), status, Arc::new(recorder.clone())))
+        }
+        Outside::Recording(ports) => ports.serial(status.name()),
+    }
+}
+
+fn photos(config: &config::IdCard, outside: &mut Outside) -> Photos {
+    match outside {
+        // Without a library there was none in life either.
+        Outside::Recording(ports) if config.photo_decoder.is_some() => {
+            Photos::Recorded(ports.photos())
+        }
+        Outside::Recording(_) => Photos::None,
+        Outside::Kiosk(recorder) => match photo_decoder(config) {
+            Some(decoder) => Photos::Library(decoder, recorder.clone()),
+            None => Photos::None,
+        },
+    }
 }

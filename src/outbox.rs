@@ -16,6 +16,8 @@ use std::task::{Context, Waker};
 use bytes::Bytes;
 use hharome_protocol::frame;
 
+use crate::recording::recorder::{ClientEvent, ClientTape};
+
 /// How much may wait for one client: section `[limits]` of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -151,6 +153,7 @@ impl Queue {
 /// The shared end of a client's queue.
 pub struct Outbox {
     inner: Mutex<Inner>,
+    tape: Option<ClientTape>,
 }
 
 struct Inner {
@@ -164,7 +167,13 @@ impl Outbox {
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         let inner = Inner { queue: Queue::new(bounds), overflowed: false, waker: None };
-        Self { inner: Mutex::new(inner) }
+        Self { inner: Mutex::new(inner), tape: None }
+    }
+
+    /// An empty outbox whose frames are on the tape when they are taken out.
+    #[must_use]
+    pub fn taped(bounds: Bounds, tape: ClientTape) -> Self {
+        Self { tape: Some(tape), ..Self::new(bounds) }
     }
 
     /// Puts a frame in. A client too slow for it is given up by its connection.
@@ -179,7 +188,11 @@ impl Outbox {
 
     /// The connection's side: the next frame to write.
     pub fn pop(&self) -> Option<Bytes> {
-        self.lock().queue.pop()
+        let frame = self.lock().queue.pop()?;
+        if let Some(tape) = &self.tape {
+            tape.write(|| ClientEvent::Out(frame.clone()));
+        }
+        Some(frame)
     }
 
     /// The connection's side: frames that wait.

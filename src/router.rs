@@ -132,6 +132,8 @@ pub struct Desk<'a> {
     pub client: &'a Client,
     /// What it has under way.
     pub calls: &'a mut Calls,
+    /// The frame that is handled.
+    pub frame: &'a [u8],
 }
 
 /// The name and id of the call `ampeHHCommunication` that a request came in, if it did.
@@ -294,7 +296,7 @@ impl Desk<'_> {
 
     fn start(&mut self, new: NewCall, started: Result<Work, Failure>) {
         let reply = match started {
-            Ok(work) => self.calls.start(new, work),
+            Ok(work) => self.calls.start(new, work, self.frame),
             Err(failure) => Some(new.address.reply(&Err((new.refuse)(failure)))),
         };
         if let Some(reply) = reply {

@@ -19,10 +19,14 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::bridge::Bridge;
+use crate::bridge::{Bridge, Clock};
 use crate::config::{Config, Loaded};
 use crate::connection::{self, Peer};
 use crate::log::LogHandle;
+use crate::outside::Outside;
+use crate::recording::format::PersonalData;
+use crate::recording::recorder::DaemonEvent;
+use crate::recording::{self, RecordError};
 use crate::transport::http::{self, Door};
 use crate::transport::lines::Lines;
 use crate::transport::unix::{Socket, SocketError};
@@ -56,9 +60,20 @@ pub enum ServeError {
     /// Nothing to listen on.
     #[error("[listen]: unix is off and neither tcp nor http is named: nobody could connect")]
     Nowhere,
+    /// The recording that was to be made from the start.
+    #[error("--record: {0}")]
+    Record(#[from] RecordError),
     /// Signals.
     #[error("signals cannot be awaited: {0}")]
     Signals(io::Error),
+}
+
+/// What a daemon is started with besides its configuration.
+pub struct Start {
+    /// What stands behind the devices' ports.
+    pub outside: Outside,
+    /// The name of a recording that is made from the start.
+    pub record: Option<(String, PersonalData)>,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -67,16 +82,24 @@ pub enum ServeError {
 /// What keeps it from starting; nothing after that.
 pub async fn serve(
     loaded: Loaded,
-    reload: impl Fn() -> Option<Config>,
+    start: Start,
+    reload: impl Fn() -> Option<Loaded>,
     log: LogHandle,
 ) -> Result<(), ServeError> {
-    let Loaded { config, source } = loaded;
+    let Loaded { config, source, written } = loaded;
     let doors = Doors::bind(&config).await?;
     let mut hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
     announce(&config, source.as_ref());
-    let bridge = Bridge::new(config);
+    let bridge = Bridge::with(config, start.outside, Clock::now());
+    bridge.recorder.set_written(written);
+    if let Some((name, personal_data)) = start.record {
+        // Before anything runs, so that the devices' beginning is on the tape.
+        let folder = recording::plan(&bridge, &name, personal_data)?.make()?;
+        bridge.recorder.begin(folder)?;
+        recording::announce(&name, personal_data);
+    }
     let house = House {
         open: Arc::new(AtomicUsize::new(0)),
         stop: CancellationToken::new(),
@@ -95,6 +118,7 @@ pub async fn serve(
         }
     }
     tracing::info!("stopping: clients are told, nobody new comes in");
+    house.bridge.recorder.daemon(DaemonEvent::Stopping);
     // Dropped first, so that a new daemon can bind while the last clients are served.
     for task in accepting {
         task.abort();
@@ -105,6 +129,7 @@ pub async fn serve(
     if timeout(DRAIN, house.tracker.wait()).await.is_err() {
         tracing::warn!(clients = house.tracker.len(), "clients are left behind");
     }
+    house.bridge.recorder.end("daemonStopped").await;
     Ok(())
 }
 
@@ -247,13 +272,18 @@ impl House {
         tokio::spawn(http::serve(door, stream, seat));
     }
 
-    fn reconfigure(&self, new: &Config, log: &LogHandle) {
+    fn reconfigure(&self, loaded: &Loaded, log: &LogHandle) {
+        let new = &loaded.config;
         let old = self.bridge.config();
         let reread = old.reread(new);
         let restart = old.unchangeable(new);
         let merged = old.reloaded(new);
         log.set(merged.log.level);
         self.bridge.reconfigure(merged);
+        let recorder = &self.bridge.recorder;
+        let written = recorder.written().reloaded(&loaded.written, &restart);
+        recorder.set_written(written.clone());
+        recorder.daemon(DaemonEvent::Reloaded(written));
         let changed = if reread.is_empty() { "nothing".to_owned() } else { reread.join(", ") };
         tracing::info!(changed, "configuration read again");
         if !restart.is_empty() {

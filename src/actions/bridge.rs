@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use hharome_protocol::action::{Channel, Empty, NoParams};
 use hharome_protocol::bridge::{
     DescribedDevice, Description, DevicesChannel, DevicesEvent, Limits, ProtocolVersion,
-    SimulateParams, Status,
+    RecordParams, RecordStatus, RecordVerb, SimulateParams, Status,
 };
 use hharome_protocol::failure::Failure;
 use hharome_protocol::frame;
@@ -15,6 +15,8 @@ use hharome_protocol::frame;
 use crate::bridge::Clock;
 use crate::channels::{Feed, Publisher};
 use crate::devices::{Device, Devices};
+use crate::recording;
+use crate::recording::format::PersonalData;
 use crate::router::CallContext;
 
 /// `bridge.describe`.
@@ -69,6 +71,29 @@ pub(super) fn simulate(
     params: SimulateParams,
 ) -> impl Future<Output = Result<Empty, Failure>> + Send {
     ready(context.bridge.devices.simulate(&params).map(|()| Empty {}))
+}
+
+/// `bridge.record`.
+pub(super) async fn record(
+    context: CallContext,
+    params: RecordParams,
+) -> Result<RecordStatus, Failure> {
+    let bridge = context.bridge;
+    match params.verb {
+        RecordVerb::Status => {}
+        RecordVerb::Stop => bridge.recorder.end("stopped").await,
+        RecordVerb::Start => {
+            let name = params.name.ok_or_else(|| Failure::bad_request("params.name: missing"))?;
+            let personal_data = PersonalData::kept_if(params.keep_personal_data);
+            let planned = recording::plan(&bridge, &name, personal_data)?;
+            // The disk may be slow, and nobody else shall notice.
+            let made = tokio::task::spawn_blocking(|| planned.make()).await;
+            let folder = made.map_err(|_| Failure::internal("the recording's folder"))??;
+            bridge.recorder.begin(folder)?;
+            recording::announce(&name, personal_data);
+        }
+    }
+    Ok(bridge.recorder.status())
 }
 
 /// `bridgeDevices`: all devices at once, then each change as a list of one.

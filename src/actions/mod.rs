@@ -33,6 +33,7 @@ pub fn router() -> Router {
     router.call::<calls::DescribeCall, _>(bridge::describe);
     router.call::<calls::StatusCall, _>(bridge::status);
     router.call::<calls::SimulateCall, _>(bridge::simulate);
+    router.call::<calls::RecordCall, _>(bridge::record);
     router
 }
 

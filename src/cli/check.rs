@@ -21,6 +21,8 @@ use super::{NO, WRONG, block_on, complain, written};
 use crate::bridge::Clock;
 use crate::config::{Config, Loaded};
 use crate::devices::{Devices, PORT_FACT, photo_decoder};
+use crate::outside::Outside;
+use crate::recording::recorder::Recorder;
 
 /// How long a device may take to be known: the ID-card reader tries five rates three times.
 const PROBE: Duration = Duration::from_secs(12);
@@ -55,7 +57,7 @@ impl Verdict {
 }
 
 pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
-    let Loaded { config, source } = match Config::load(file) {
+    let Loaded { config, source, .. } = match Config::load(file) {
         Ok(loaded) => loaded,
         Err(error) => return complain(WRONG, error),
     };
@@ -154,7 +156,7 @@ async fn ask(client: &mut Client) -> Option<Status> {
 
 /// Opens the devices here.
 async fn probe(config: &Config) -> Vec<Row> {
-    let devices = Devices::start(config);
+    let devices = Devices::start(config, Outside::Kiosk(Recorder::default()));
     let settled = async {
         for device in devices.all() {
             let mut changes = device.status.changes();

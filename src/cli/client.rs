@@ -159,7 +159,8 @@ impl Client {
     }
 }
 
-fn token() -> Option<String> {
+/// The token of the environment.
+pub(super) fn token() -> Option<String> {
     std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty())
 }
 

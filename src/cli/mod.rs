@@ -6,8 +6,12 @@
 mod call;
 mod check;
 mod client;
+mod conformance;
 mod devices;
 mod listen;
+mod record;
+mod recording;
+mod replay;
 mod serve;
 mod simulate;
 mod table;
@@ -41,13 +45,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run the daemon
-    Serve {
-        #[command(flatten)]
-        file: File,
-        /// Simulate every device of the file
-        #[arg(long)]
-        simulate: bool,
-    },
+    Serve(serve::Serve),
     /// Print a complete, commented configuration
     Config,
     /// Validate the configuration and probe each device
@@ -78,6 +76,14 @@ enum Command {
     Simulate(simulate::Simulate),
     /// Offer a virtual device to any program, on a pty
     Virtual(virtual_device::Virtual),
+    /// Record what passes at a running daemon's devices and clients
+    Record(record::Record),
+    /// Look at recordings
+    Recording(recording::Recording),
+    /// Play recordings through the real daemon code, and compare
+    Replay(replay::Replay),
+    /// Check a bridge against the protocol's rules
+    Conformance(conformance::Conformance),
 }
 
 #[derive(Args)]
@@ -111,7 +117,7 @@ pub fn main() -> ExitCode {
         return photo::helper_main(arguments.get(2..).unwrap_or_default());
     }
     match Arguments::parse().command {
-        Command::Serve { file, simulate } => serve::run(file.config, simulate),
+        Command::Serve(serve) => serve::run(serve),
         Command::Config => print(&crate::config::commented()),
         Command::Check { file, json } => check::run(file.config.as_deref(), json),
         Command::Devices { json } => written(devices::run(json, &mut io::stdout().lock())),
@@ -119,6 +125,10 @@ pub fn main() -> ExitCode {
         Command::Listen { channels, target } => listen::run(&channels, &target),
         Command::Simulate(simulate) => simulate::run(&simulate),
         Command::Virtual(device) => virtual_device::run(&device),
+        Command::Record(record) => record::run(&record),
+        Command::Recording(recording) => recording::run(&recording),
+        Command::Replay(replay) => replay::run(&replay),
+        Command::Conformance(conformance) => conformance::run(&conformance),
     }
 }
 

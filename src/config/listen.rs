@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::rule::{
     hosts, limit, listen_address, millis, name, octal_mode, off_if_empty, one_of, optional,
-    origins, socket_path, text, token, whole,
+    origins, path, socket_path, text, token, whole,
 };
 use super::schema::section;
 use super::words::words;
@@ -186,6 +186,23 @@ section! {
         /// The least important level that is written.
         level: LogLevel = LogLevel::Info;
         "level", Default(r#""info""#), one_of(), Reread;
+    }
+}
+
+section! {
+    /// Recording what passes at the devices and clients, to replay it elsewhere (docs/recording.md).
+    Recording {
+        /// The folder that recordings are written to, each in a folder of its own; made if it is
+        /// not there. Left out: nothing can be recorded. Names, numbers, addresses, photos and
+        /// codes are replaced by invented ones before they reach the disk.
+        directory: Option<PathBuf> = None;
+        "directory", Example(r#""/var/lib/hharome/recordings""#), optional(path()), Restart;
+        /// How large one recording may grow; then it ends.
+        max_bytes: u64 = 1024 * 1024 * 1024;
+        "max_bytes", Default("1073741824"), whole(65_536, 1024 * 1024 * 1024 * 1024, "bytes"), Restart;
+        /// How long one recording may go on; then it ends.
+        max_minutes: u64 = 24 * 60;
+        "max_minutes", Default("1440"), whole(1, 31 * 24 * 60, "minutes"), Restart;
     }
 }
 

@@ -300,7 +300,10 @@ fn the_file_is_searched_in_order() {
 
     let none = folder.path().join("none");
     let loaded = Config::load_from(None, None, &none).unwrap();
-    assert_eq!(loaded, Loaded { config: Config::simulated(), source: None });
+    assert_eq!(
+        loaded,
+        Loaded { config: Config::simulated(), source: None, written: Written::simulated() }
+    );
 }
 
 #[test]

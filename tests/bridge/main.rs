@@ -22,6 +22,7 @@ mod id_card_calls;
 mod life;
 mod photo;
 mod reader_trouble;
+mod recording;
 mod sam_v;
 mod slow;
 mod transports;

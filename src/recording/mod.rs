@@ -1,0 +1,183 @@
+//! What passes at the ports and at the clients' sockets, taken down by the daemon that works.
+//!
+//! ```text
+//! port ─ Taped ─┐                        ┌─ redaction ─ encode ─► folder of JSON lines
+//! connection ───┴─► recorder ─► writer ──┘                          │
+//!                                                   reader ◄────────┴──────► lint
+//! ```
+//!
+//! [`start`] is behind `bridge.record` and `hharome serve --record`; how a recording looks is in
+//! [`format`](mod@format) and `docs/recording.md`; `src/replay` plays it.
+
+mod encode;
+pub mod format;
+pub mod lint;
+pub mod reader;
+pub mod recorder;
+pub mod redact;
+mod redaction;
+mod writer;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hharome_hardware::pseudonym::Pseudonyms;
+use hharome_protocol::bridge::ProtocolVersion;
+use hharome_protocol::failure::Failure;
+
+use crate::bridge::Bridge;
+use crate::config::{Config, Secret, Written};
+use crate::devices::{Device, scanner_settings};
+use format::{Meta, PersonalData, RecordedDevice};
+use redaction::Redaction;
+use writer::{Folder, Limits};
+
+/// The longest name of a recording.
+const NAME_CHARS: usize = 64;
+
+/// Why a recording does not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// There is no folder for recordings.
+    #[error("recording is off: set [recording] directory in the configuration")]
+    Off,
+    /// The name cannot be that of a folder, or would lead out of the directory.
+    #[error(
+        "a recording's name has 1 to {NAME_CHARS} letters, digits, '-', '_' and '.', and does not \
+         begin with '.'"
+    )]
+    Name,
+    /// One is under way.
+    #[error("{0:?} is being recorded; stop it first")]
+    UnderWay(String),
+    /// There is one of that name.
+    #[error("{}: is there already; choose another name, or move it away", .0.display())]
+    Exists(PathBuf),
+    /// The disk says no.
+    #[error("{}: {source}", path.display())]
+    Disk {
+        /// The recording's folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// There is no randomness, without which nothing can be replaced.
+    #[error("the system gives no random numbers: {0}")]
+    Random(io::Error),
+    /// No thread can be started.
+    #[error("the recording's thread cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+impl From<RecordError> for Failure {
+    fn from(error: RecordError) -> Self {
+        let words = error.to_string();
+        match error {
+            RecordError::Off => Self::forbidden(words),
+            RecordError::Name | RecordError::Exists(_) => Self::bad_request(words),
+            RecordError::UnderWay(_) => Self::device_busy("正在录制,请先停止", words),
+            RecordError::Disk { .. } | RecordError::Random(_) | RecordError::Thread(_) => {
+                Self::internal(words)
+            }
+        }
+    }
+}
+
+/// A recording to be begun: its folder is made by [`Planned::make`], which waits for the disk.
+pub struct Planned {
+    directory: PathBuf,
+    meta: Meta,
+    redaction: Redaction,
+    limits: Limits,
+}
+
+/// Plans the recording `name` of everything that passes at `bridge`.
+///
+/// # Errors
+/// Recording is off, the name cannot be, or one is under way.
+pub fn plan(
+    bridge: &Bridge,
+    name: &str,
+    personal_data: PersonalData,
+) -> Result<Planned, RecordError> {
+    let config = bridge.config();
+    let directory = config.recording.directory.clone().ok_or(RecordError::Off)?;
+    check_name(name)?;
+    let status = bridge.recorder.status();
+    if status.recording {
+        return Err(RecordError::UnderWay(status.name.unwrap_or_default()));
+    }
+    let redaction = match personal_data {
+        PersonalData::Kept => Redaction::none(),
+        PersonalData::Replaced => {
+            let scanner = scanner_settings(&config.qr_scanner);
+            let token = config.listen.token.as_ref().map(Secret::reveal);
+            let pseudonyms = Pseudonyms::random().map_err(RecordError::Random)?;
+            Redaction::new(pseudonyms, scanner.framing, scanner.idle, token)
+        }
+    };
+    let limits = Limits {
+        bytes: config.recording.max_bytes,
+        time: Duration::from_secs(config.recording.max_minutes * 60),
+    };
+    let meta = meta(bridge, &config, name, personal_data);
+    Ok(Planned { directory, meta, redaction, limits })
+}
+
+impl Planned {
+    /// Makes the recording's folder.
+    ///
+    /// # Errors
+    /// There is one of that name, or the disk says no.
+    pub fn make(self) -> Result<Folder, RecordError> {
+        Folder::create(&self.directory, &self.meta, self.redaction, self.limits)
+    }
+}
+
+/// Says in the log that a recording begins.
+pub fn announce(name: &str, personal_data: PersonalData) {
+    match personal_data {
+        PersonalData::Replaced => tracing::info!(name, "recording"),
+        PersonalData::Kept => tracing::warn!(
+            name,
+            "recording with personal data as it is (--keep-personal-data): the recording is as \
+             secret as the cards"
+        ),
+    }
+}
+
+fn check_name(name: &str) -> Result<(), RecordError> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let good = (1..=NAME_CHARS).contains(&name.len())
+        && name.chars().all(allowed)
+        && !name.starts_with('.');
+    if good { Ok(()) } else { Err(RecordError::Name) }
+}
+
+fn meta(bridge: &Bridge, config: &Config, name: &str, personal_data: PersonalData) -> Meta {
+    let Written { tables, simulated } = bridge.recorder.written();
+    let device = |device: &Device| {
+        let told = bridge.status_of(device);
+        RecordedDevice {
+            device: told.device,
+            driver: told.driver,
+            simulated: told.simulated,
+            facts: told.facts,
+        }
+    };
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Meta {
+        format: format::VERSION,
+        name: name.to_owned(),
+        hharome: env!("CARGO_PKG_VERSION").to_owned(),
+        protocol: ProtocolVersion::CURRENT,
+        started: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
+        personal_data,
+        config: tables,
+        simulated,
+        token: config.listen.token.is_some(),
+        device_info: bridge.devices.machine.info(),
+        devices: bridge.devices.all().filter(|device| device.is_configured()).map(device).collect(),
+    }
+}

@@ -1,0 +1,160 @@
+//! Clients' frames with everything personal replaced, before they reach a recording.
+//!
+//! Owns which value of a frame is a person's ([`keys`], the one table) and by which of the
+//! recording's [`Pseudonyms`] it is replaced. Called by the recorder's writer, a frame at a time;
+//! keeps nothing between frames, so the same value gives the same replacement wherever it stands:
+//! in a reply, in an event, and in what the device's own redacted bytes decode to.
+//!
+//! A frame is walked as text and changed in place ([`walk`]): the order of keys, blanks, the
+//! spelling of numbers and the escapes of what is kept are as they were. Nothing is kept because it
+//! is unknown: a value whose key is in no row of the table is replaced like any text.
+//!
+//! A frame that the daemon refuses is refused in the same words when it is replayed: it keeps the
+//! length of every piece, and stays exactly as broken as it was.
+
+mod keys;
+#[cfg(test)]
+mod tests;
+mod value;
+mod walk;
+
+use hharome_hardware::pseudonym::Pseudonyms;
+use hharome_protocol::ClientFrame;
+use hharome_protocol::action::{Action, Call, Channel};
+use hharome_protocol::bridge::{
+    DescribeCall, DevicesChannel, JobsCall, RecordCall, SimulateCall, StatusCall,
+};
+use hharome_protocol::device::GetDeviceInfo;
+use hharome_protocol::frame;
+use serde::Deserialize;
+
+use super::format::{RIGHT_TOKEN, WRONG_TOKEN};
+use walk::walked;
+
+/// What stands for a byte that is no UTF-8, and for all that follow it. No text holds it, so the
+/// frame is no UTF-8 from the same byte on.
+const NO_TEXT: u8 = 0xFF;
+
+/// Replaces what is a person's in the frames of one recording's clients.
+pub struct FrameRedactor {
+    pseudonyms: Pseudonyms,
+    token: Option<String>,
+}
+
+/// Who said a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speaker {
+    /// Whatever it holds, nobody has looked at it before.
+    Client,
+    /// Its words at their places are ours and hold nothing of a person.
+    Daemon,
+}
+
+/// What a frame is about, where that changes what its keys mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject {
+    /// Keys mean what the table says.
+    Usual,
+    /// `bridge.simulate`: its `text` is a code that is scanned.
+    Simulate,
+    /// The daemon's report about itself and its devices.
+    Report,
+    /// `getDeviceInfo`'s reply: about the kiosk, and in `meta.json` as well.
+    DeviceInfo,
+}
+
+/// What the walk has to know of a frame.
+#[derive(Clone, Copy)]
+struct Setting<'a> {
+    redactor: &'a FrameRedactor,
+    speaker: Speaker,
+    subject: Subject,
+    /// Every piece keeps its length in bytes: the daemon's refusal says where the mistake is.
+    exact: bool,
+}
+
+/// The names in a frame of ours that say what it is about.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Head {
+    action: Option<String>,
+    call: Option<String>,
+    channel: Option<String>,
+    res: Option<InnerHead>,
+}
+
+/// The same inside a call's `res`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct InnerHead {
+    action: Option<String>,
+}
+
+impl FrameRedactor {
+    /// Replaces by these pseudonyms; `token` is the one that clients have to show.
+    #[must_use]
+    pub fn new(pseudonyms: Pseudonyms, token: Option<&str>) -> Self {
+        Self { pseudonyms, token: token.map(str::to_owned) }
+    }
+
+    /// Whether a frame, from a client or to one, is about the recording itself. Such a frame is in
+    /// no recording.
+    #[must_use]
+    pub fn works_the_recorder(frame: &[u8]) -> bool {
+        matches!(frame::parse(frame), Ok(ClientFrame::Call { name, .. }) if name == RecordCall::NAME)
+    }
+
+    /// A frame that a client has sent, redacted; `None` for one that is not to be recorded.
+    #[must_use]
+    pub fn from_client(&self, frame: &[u8]) -> Option<Vec<u8>> {
+        let (subject, exact) = match frame::parse(frame) {
+            Ok(ClientFrame::Call { name, .. }) if name == RecordCall::NAME => return None,
+            Ok(ClientFrame::Call { name, .. }) if name == SimulateCall::NAME => {
+                (Subject::Simulate, false)
+            }
+            Ok(_) => (Subject::Usual, false),
+            Err(_) => (Subject::Usual, true),
+        };
+        Some(self.redacted(frame, Speaker::Client, subject, exact))
+    }
+
+    /// A frame that a client was sent, redacted; `None` for one that is not to be recorded.
+    #[must_use]
+    pub fn to_client(&self, frame: &[u8]) -> Option<Vec<u8>> {
+        if Self::works_the_recorder(frame) {
+            return None;
+        }
+        let head: Head = serde_json::from_slice(frame).unwrap_or_default();
+        Some(self.redacted(frame, Speaker::Daemon, head.subject(), false))
+    }
+
+    fn redacted(&self, frame: &[u8], speaker: Speaker, subject: Subject, exact: bool) -> Vec<u8> {
+        // Only the first piece that is UTF-8 is ever looked at by the daemon.
+        let text = frame.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let exact = exact || text.len() < frame.len();
+        let mut out = walked(text, Setting { redactor: self, speaker, subject, exact });
+        out.resize(out.len() + frame.len() - text.len(), NO_TEXT);
+        out
+    }
+
+    /// The token that stands in the recording.
+    fn shown_token(&self, token: &str) -> &'static str {
+        if self.token.as_deref() == Some(token) { RIGHT_TOKEN } else { WRONG_TOKEN }
+    }
+}
+
+impl Head {
+    fn subject(&self) -> Subject {
+        let action = self.res.as_ref().map_or(&self.action, |res| &res.action);
+        let reports = [DescribeCall::NAME, StatusCall::NAME, JobsCall::NAME];
+        if self.call.as_deref().is_some_and(|call| reports.contains(&call))
+            || self.channel.as_deref() == Some(DevicesChannel::NAME)
+        {
+            Subject::Report
+        } else if action.as_deref() == Some(GetDeviceInfo::NAME) {
+            Subject::DeviceInfo
+        } else {
+            Subject::Usual
+        }
+    }
+}

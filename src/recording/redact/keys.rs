@@ -1,0 +1,285 @@
+//! Which value of a frame is what, by its key: the one table of redaction.
+//!
+//! A key that is in no row is unknown, and its value is replaced as a text whose meaning nobody
+//! knows. A row that keeps values keeps only those that are words of the protocol: whatever else
+//! comes under such a key is replaced as well. Called by `walk` for every value.
+
+use hharome_hardware::id_card::nation::{Sex, nation_code, nation_word};
+use hharome_hardware::id_card::people::PEOPLE;
+use hharome_protocol::action::{ActionInfo, CALLS, ChannelInfo, ENVELOPE_CALL};
+use hharome_protocol::face::SubCode;
+use hharome_protocol::frame::LAGGED_CHANNEL;
+
+/// What becomes of a value.
+#[derive(Clone, Copy)]
+pub(super) enum Rule {
+    /// Stays if it is one of the words that may stand here, else as [`Rule::Text`].
+    Word(fn(&str) -> bool),
+    /// The caller's name for a call: stays but for an ID number in it.
+    Task,
+    /// A person's name.
+    Name,
+    /// An address.
+    Address,
+    /// Who issued a document.
+    Agency,
+    /// The number of a document.
+    IdNumber,
+    /// A date of birth.
+    Birth,
+    /// A date that a document holds from or to.
+    Validity,
+    /// The number of a card.
+    CardNumber,
+    /// A scanned code.
+    Code,
+    /// A number to call a person by.
+    Phone,
+    /// A portrait: a JPEG in base64.
+    Jpeg,
+    /// The chip's own picture in base64.
+    Wlt,
+    /// Any picture in base64, a `data:` prefix before it.
+    Picture,
+    /// Sound: base64, or signed decimals in brackets.
+    Sound,
+    /// Bytes to or from a card, in hex.
+    Hex,
+    /// A card's answer in hex: its status word stays.
+    Answer,
+    /// JSON in a string.
+    Json,
+    /// A text of any meaning.
+    Text,
+}
+
+use Rule::{
+    Address, Agency, Answer, Birth, CardNumber, Code, Hex, IdNumber, Jpeg, Json, Name, Phone,
+    Picture, Sound, Task, Text, Validity, Wlt, Word,
+};
+
+/// The longest `taskId` or `id` that stays, in characters: no program needs a longer one, and a
+/// longer one may hold anything.
+pub(super) const TASK_CHARS: usize = 64;
+
+/// Numbers of so many digits and more are replaced where nothing is known of them: shorter ones
+/// are counts, sizes and codes, and no telephone number is shorter.
+pub(super) const TELLING_DIGITS: usize = 7;
+
+/// Keys, and what becomes of their values. The first row that has a key counts.
+const TABLE: &[(&[&str], Rule)] = &[
+    // Who is asked for what. Without these nothing could be replayed; an unknown name is a
+    // client's own text.
+    (&["action"], Word(is_action)),
+    (&["call"], Word(is_call)),
+    (&["on", "off", "channel"], Word(is_channel)),
+    (&["event"], Word(|event| ["open", "close"].contains(&event))),
+    (&["taskId"], Task),
+    // How it is asked for: numbers and truths, which may come as strings.
+    (
+        &[
+            "intervalTime",
+            "isComeBackFailed",
+            "isMicrophoneSourceData",
+            "type",
+            "slot",
+            "code",
+            "beep",
+            "pitch",
+            "rate",
+            "speechQueue",
+            "textSize",
+            "bold",
+            "width",
+            "height",
+            "exitApplet",
+            "hideNavigationBar",
+            "hindeNotificationBar",
+            "hideNotificationBar",
+            "inductionCode",
+            "microphoneState",
+            "microphoneListenerState",
+            "getSecondaryScreenState",
+            "isvResult",
+        ],
+        Word(is_number_or_truth),
+    ),
+    (&["infoType"], Word(is_info_type)),
+    (&["algin", "align"], Word(|side| ["left", "center", "right"].contains(&side))),
+    (&["stage"], Word(|stage| ["queued", "waiting", "reading", "done"].contains(&stage))),
+    // How an enrolment ended: the document's own table.
+    (&["eventType"], Word(|word| word == "rocketResult")),
+    (&["subCode"], Word(|code| SubCode::find(code).is_some() || code == "OK_SUCCESS")),
+    (&["subMessage"], Word(is_sub_message)),
+    // Of a person's, and kept: too coarse to tell who somebody is, and what programs branch on.
+    (&["sex"], Word(is_sex)),
+    (&["nation", "nationality"], Word(is_nation)),
+    (&["fullVersion"], Word(is_version)),
+    // bridge.simulate: which device, what with it, and an invented person by his slug.
+    (&["device"], Word(|device| DEVICES.contains(&device))),
+    (&["do"], Word(|verb| VERBS.contains(&verb))),
+    (&["fault"], Word(|fault| FAULTS.contains(&fault))),
+    (&["card", "person"], Word(|slug| PEOPLE.iter().any(|person| person.slug == slug))),
+    (&["layout"], Word(|layout| ["resident", "J", "I", "Y"].contains(&layout))),
+    (&["fingerprint", "issueCount"], Word(is_number_or_truth)),
+    // A person's.
+    (&["name", "certName", "englishName"], Name),
+    (&["idNum", "idNumber", "certNo", "passNumber"], IdNumber),
+    (&["address", "appendedAddress"], Address),
+    (&["signingOrganization"], Agency),
+    (&["birthDate", "birth"], Birth),
+    (&["beginTime", "endTime", "issueDate", "expireDate"], Validity),
+    (&["cardNumber"], CardNumber),
+    (&["phone"], Phone),
+    (&["photoBase64"], Jpeg),
+    (&["photoWltBase64"], Wlt),
+    (&["certPhotoBase64Str", "imageBase64", "secondaryScreenBase64"], Picture),
+    (&["voiceContent", "voicecontent"], Sound),
+    // What a code says may be anything: a ticket, an address, a payment, an ID number.
+    (&["qrCode"], Code),
+    // What is said to a card and what it says may be anything, too. Whether a command went well
+    // does not tell whose card it is.
+    (&["nfc_cardInfo", "commandApdu", "commandApdus"], Hex),
+    (&["nfc_resultInfo", "nfc_commandResults"], Answer),
+    // JSON in strings, with keys of this table in it.
+    (&["data", "params", "extInfo"], Json),
+];
+
+/// The devices, by their sections of the configuration.
+const DEVICES: [&str; 12] = [
+    "id_card",
+    "qr_scanner",
+    "cpu_card",
+    "psam",
+    "social_security_card",
+    "microphone",
+    "printer",
+    "infrared",
+    "second_screen",
+    "speech",
+    "buzzer",
+    "face",
+];
+
+/// What the daemon's own calls can be told to do.
+const VERBS: [&str; 6] = ["put", "lift", "scan", "fault", "enter", "cancel"];
+
+/// What a simulated device can suffer from.
+const FAULTS: [&str; 5] = ["silence", "bad-checksum", "cut-frame", "unplug", "none"];
+
+/// What becomes of the value under this key, unless its place in the frame says more.
+pub(super) fn rule_of(key: &str) -> Rule {
+    TABLE.iter().find(|(keys, _)| keys.contains(&key)).map_or(Text, |(_, rule)| *rule)
+}
+
+/// Whether a key may stay: a name such as programs give, without a number of a person in it.
+pub(super) fn is_plain_key(key: &str) -> bool {
+    let named = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.$".contains(&byte);
+    let digits = key.bytes().filter(u8::is_ascii_digit).count();
+    key.len() <= TASK_CHARS && key.bytes().all(named) && digits < TELLING_DIGITS
+}
+
+/// Whether the letters of a number may stay, as they do among the pseudonyms of numbers: no number
+/// has more than the three of a nationality and an X.
+pub(super) fn may_be_number(text: &str) -> bool {
+    text.bytes().filter(u8::is_ascii_alphabetic).count() <= 4
+}
+
+/// Whether this may be the nationality on a card, which has room for three units of UTF-16.
+pub(super) fn may_be_nationality(key: &str, text: &str) -> bool {
+    key == "nation" && text.encode_utf16().count() <= 3
+}
+
+fn is_action(name: &str) -> bool {
+    name.is_empty() || ActionInfo::find(name).is_some()
+}
+
+fn is_call(name: &str) -> bool {
+    name == ENVELOPE_CALL || CALLS.contains(&name)
+}
+
+fn is_channel(name: &str) -> bool {
+    name == LAGGED_CHANNEL || ChannelInfo::find(name).is_some()
+}
+
+fn is_number_or_truth(word: &str) -> bool {
+    let few = word.bytes().filter(u8::is_ascii_digit).count() < TELLING_DIGITS;
+    let number = word.bytes().all(|byte| byte.is_ascii_digit() || b"+-. ".contains(&byte));
+    (number && few) || ["true", "false"].contains(&word.trim())
+}
+
+fn is_info_type(list: &str) -> bool {
+    list.split(',').all(|part| ["", "base", "photo", "other"].contains(&part.trim()))
+}
+
+fn is_sub_message(message: &str) -> bool {
+    message == "SUCCESS" || SubCode::ALL.iter().any(|row| row.message == message)
+}
+
+fn is_sex(word: &str) -> bool {
+    Sex::from_code(word).is_some() || Sex::from_word(word).is_some()
+}
+
+fn is_nation(word: &str) -> bool {
+    let country = word.len() == 3 && word.bytes().all(|letter| letter.is_ascii_uppercase());
+    country || nation_code(word).is_some() || nation_word(&format!("{word:0>2}")).is_some()
+}
+
+fn is_version(version: &str) -> bool {
+    version.len() <= 8 && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn every_section_of_the_configuration_is_a_device() {
+        let config = Config::parse("", "nothing").unwrap();
+        for (section, _) in config.drivers() {
+            assert!(DEVICES.contains(&section), "{section}");
+        }
+    }
+
+    #[test]
+    fn no_key_stands_in_two_rows() {
+        let mut keys: Vec<_> = TABLE.iter().flat_map(|(keys, _)| keys.iter()).collect();
+        keys.sort_unstable();
+        let all = keys.len();
+        keys.dedup();
+        assert_eq!(keys.len(), all);
+    }
+
+    #[test]
+    fn a_word_stays_and_anything_else_under_its_key_does_not() {
+        for (key, word, other) in [
+            ("action", "getIDCardInfo", "张三"),
+            ("call", "bridge.status", "zhangsan"),
+            ("on", "bridgeLagged", "zhangsan"),
+            ("event", "close", "11010519491231002X"),
+            ("intervalTime", "1000", "13800138000"),
+            ("infoType", "base, other", "base,张三"),
+            ("sex", "女", "张"),
+            ("nation", "汉族", "张三"),
+            ("nationality", "CAN", "Zhang"),
+            ("fullVersion", "3.00", "张三"),
+            ("card", "zhang-san", "zhang-xiaoming"),
+            ("subMessage", "主动退出", "张三"),
+        ] {
+            let Word(stays) = rule_of(key) else { panic!("{key} is no word") };
+            assert!(stays(word), "{key}: {word}");
+            assert!(!stays(other), "{key}: {other}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_could_be_a_person_is_not_plain() {
+        for key in ["taskId", "nfc_cardInfo", "$x.y-z", "", "line2"] {
+            assert!(is_plain_key(key), "{key}");
+        }
+        for key in ["张三", "11010519491231002X", "13800138000", "Zhang San"] {
+            assert!(!is_plain_key(key), "{key}");
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! By what a value is replaced: each rule of the table as one of the recording's pseudonyms.
+//!
+//! Nothing here knows where a value stands. What is kept is given back borrowed. Called by `walk`.
+
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::alphabet::STANDARD as ALPHABET;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, general_purpose::STANDARD};
+use hharome_hardware::pseudonym::{Pseudonyms, real_ids};
+
+use super::keys::{Rule, TASK_CHARS, TELLING_DIGITS, is_plain_key};
+
+/// Base64 from so many characters on is told from words by its looks.
+const TELLING_BASE64: usize = 64;
+
+/// How serde begins to complain of a key.
+const UNKNOWN_KEY: &str = "unknown field `";
+
+/// How JPEG files begin.
+const JPEG_HEAD: [u8; 3] = [0xFF, 0xD8, 0xFF];
+
+/// Base64 without padding, whatever its last bits.
+const UNPADDED: GeneralPurpose = GeneralPurpose::new(
+    &ALPHABET,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// A string's text by a rule of the table. [`Rule::Json`] that holds none is a text.
+pub(super) fn replaced<'t>(pseudonyms: &Pseudonyms, rule: Rule, text: &'t str) -> Cow<'t, str> {
+    Cow::Owned(match rule {
+        Rule::Word(stays) if text.is_empty() || stays(text) => return Cow::Borrowed(text),
+        Rule::Task => return task(pseudonyms, text),
+        Rule::Name => pseudonyms.name(text),
+        Rule::Address => pseudonyms.address(text),
+        Rule::Agency => pseudonyms.agency(text),
+        Rule::IdNumber => pseudonyms.id_number(text),
+        Rule::Birth => pseudonyms.birth(text),
+        Rule::Validity => pseudonyms.validity(text),
+        Rule::CardNumber => pseudonyms.card_number(text),
+        Rule::Code => pseudonyms.code(text),
+        Rule::Jpeg => {
+            in_base64(text, |bytes| pseudonyms.jpeg(bytes)).unwrap_or_else(|| pseudonyms.text(text))
+        }
+        Rule::Wlt => {
+            in_base64(text, |bytes| pseudonyms.wlt(bytes)).unwrap_or_else(|| pseudonyms.text(text))
+        }
+        Rule::Picture => picture(pseudonyms, text),
+        Rule::Sound => sound(pseudonyms, text),
+        Rule::Hex => hex(pseudonyms, text, false),
+        Rule::Answer => hex(pseudonyms, text, true),
+        Rule::Text | Rule::Word(_) | Rule::Json | Rule::Phone => any_text(pseudonyms, text),
+    })
+}
+
+/// A number by a rule of the table, as long as it was and still a number.
+pub(super) fn number<'n>(pseudonyms: &Pseudonyms, rule: Rule, number: &'n str) -> Cow<'n, str> {
+    let (digits, exponent) = number.split_at(number.find(['e', 'E']).unwrap_or(number.len()));
+    let new = match rule {
+        Rule::IdNumber => pseudonyms.id_number(digits),
+        Rule::Birth => pseudonyms.birth(digits),
+        Rule::Validity => pseudonyms.validity(digits),
+        Rule::CardNumber => pseudonyms.card_number(digits),
+        Rule::Code => pseudonyms.code(digits),
+        Rule::Name | Rule::Address | Rule::Agency | Rule::Phone => pseudonyms.text(digits),
+        _ if digits.bytes().filter(u8::is_ascii_digit).count() < TELLING_DIGITS => {
+            return Cow::Borrowed(number);
+        }
+        _ => pseudonyms.text(digits),
+    };
+    Cow::Owned(like_number(digits, &new) + exponent)
+}
+
+/// A number that stays, unless an ID number is in it.
+pub(super) fn scrubbed_number<'n>(pseudonyms: &Pseudonyms, digits: &'n str) -> Cow<'n, str> {
+    match real_ids(digits).next() {
+        Some(_) => number(pseudonyms, Rule::IdNumber, digits),
+        None => Cow::Borrowed(digits),
+    }
+}
+
+/// The caller's name for a call: stays but for an ID number in it, if it is short and of ASCII, as
+/// programs make them.
+pub(super) fn task<'t>(pseudonyms: &Pseudonyms, text: &'t str) -> Cow<'t, str> {
+    if text.is_ascii() && text.len() <= TASK_CHARS {
+        scrubbed(pseudonyms, text)
+    } else {
+        Cow::Owned(pseudonyms.text(text))
+    }
+}
+
+/// The daemon's own words. All that they ever quote of a client's is an unknown key, which is
+/// replaced here as it is where it stood.
+pub(super) fn own_words<'t>(pseudonyms: &Pseudonyms, text: &'t str) -> Cow<'t, str> {
+    let Some((before, quoted)) = text.split_once(UNKNOWN_KEY) else {
+        return scrubbed(pseudonyms, text);
+    };
+    // The key may hold any words, so the last end is its end.
+    let ends = ["`, expected ", "`, there are no "];
+    let end = ends.into_iter().filter_map(|end| quoted.rfind(end)).max();
+    let end = end.or_else(|| quoted.rfind('`')).unwrap_or(quoted.len());
+    let (key, after) = quoted.split_at(end);
+    if is_plain_key(key) {
+        return scrubbed(pseudonyms, text);
+    }
+    let (before, after) = (scrubbed(pseudonyms, before), scrubbed(pseudonyms, after));
+    Cow::Owned(format!("{before}{UNKNOWN_KEY}{}{after}", pseudonyms.text(key)))
+}
+
+/// What stands outside of strings and is no JSON. It stays as wrong as it was, at the same place:
+/// what begins like a literal or a number goes on to do so for as long as it did.
+pub(super) fn rubbish(pseudonyms: &Pseudonyms, run: &str) -> String {
+    let alike = |literal: &&'static str| {
+        literal.bytes().zip(run.bytes()).take_while(|(a, b)| a == b).count()
+    };
+    let literal = ["true", "false", "null"].into_iter().max_by_key(alike).unwrap_or_default();
+    let literal_len = alike(&literal);
+    if literal_len > 0 {
+        let (head, rest) = run.split_at(literal_len);
+        let next = literal.chars().nth(literal_len);
+        return head.to_owned() + &not_begun(pseudonyms, rest, |first| Some(first) == next);
+    }
+    let in_number = |c: char| c.is_ascii_digit() || "+-.eE".contains(c);
+    let (head, rest) = run.split_at(run.find(|c| !in_number(c)).unwrap_or(run.len()));
+    // Whether a group of digits begins with 0 decides how it is read.
+    let mut begins = true;
+    let head: String = head
+        .chars()
+        .zip(pseudonyms.text(head).chars())
+        .map(|(old, new)| {
+            let shown = match old {
+                '0' if begins => '0',
+                '0'..='9' if !new.is_ascii_digit() || (begins && new == '0') => '1',
+                '0'..='9' => new,
+                _ => old,
+            };
+            begins = !old.is_ascii_digit();
+            shown
+        })
+        .collect();
+    let starts = |first: char| in_number(first) || (run == rest && "tfn".contains(first));
+    head + &not_begun(pseudonyms, rest, starts)
+}
+
+/// A text that does not begin with what it must not begin with, unless it was so.
+fn not_begun(pseudonyms: &Pseudonyms, text: &str, must_not: impl Fn(char) -> bool) -> String {
+    let new = pseudonyms.text(text);
+    match (text.chars().next(), new.chars().next()) {
+        (Some(old), Some(first)) if must_not(first) && !must_not(old) => {
+            // Only what is one byte long can be replaced by a letter.
+            "x".to_owned() + new.get(1..).unwrap_or_default()
+        }
+        _ => new,
+    }
+}
+
+/// A text, each ID number in it replaced.
+fn scrubbed<'t>(pseudonyms: &Pseudonyms, text: &'t str) -> Cow<'t, str> {
+    let (mut rest, mut out) = (text, String::new());
+    while let Some(place) = real_ids(rest).next() {
+        let (before, from) = rest.split_at(place.start);
+        let (id, after) = from.split_at(place.len());
+        out.push_str(before);
+        out.push_str(&pseudonyms.id_number(id));
+        rest = after;
+    }
+    if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + rest) }
+}
+
+/// A text of unknown meaning; what looks like base64 still is.
+fn any_text(pseudonyms: &Pseudonyms, text: &str) -> String {
+    let has = |what: fn(&u8) -> bool| text.bytes().any(|byte| what(&byte));
+    let looks = text.len() >= TELLING_BASE64
+        && has(u8::is_ascii_uppercase)
+        && has(u8::is_ascii_lowercase)
+        && has(|byte| !byte.is_ascii_alphabetic());
+    let filler = || in_base64(text, |bytes| pseudonyms.bytes("base64", bytes));
+    looks.then(filler).flatten().unwrap_or_else(|| pseudonyms.text(text))
+}
+
+/// Digits in the places of digits, and a first one other than 0 where it was so.
+fn like_number(old: &str, new: &str) -> String {
+    let mut first = true;
+    let mut digits = new.chars();
+    let mut number: String = old
+        .chars()
+        .map(|old| {
+            let new = digits.next().filter(char::is_ascii_digit);
+            if !old.is_ascii_digit() {
+                return old;
+            }
+            let first = std::mem::take(&mut first);
+            match new {
+                _ if first && old == '0' => '0',
+                Some('0') | None if first => '1',
+                Some(new) => new,
+                None => '0',
+            }
+        })
+        .collect();
+    // By accident only: one digit more or less and it is none.
+    while real_ids(&number).next().is_some() {
+        let last = number.pop().and_then(|last| last.to_digit(10)).unwrap_or_default();
+        number.extend(char::from_digit((last + 1) % 10, 10));
+    }
+    number
+}
+
+/// Base64 whose bytes are replaced by as many; line breaks, blanks and padding are where they
+/// were. `None` for what is no base64.
+fn in_base64(text: &str, new: impl Fn(&[u8]) -> Vec<u8>) -> Option<String> {
+    if text.trim().is_empty() {
+        return Some(text.to_owned());
+    }
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    let passes = |byte: u8| is_base64(&byte) || byte == b'=' || byte.is_ascii_whitespace();
+    if !text.bytes().all(passes) {
+        return None;
+    }
+    let dense: Vec<u8> = text.bytes().filter(is_base64).collect();
+    let old = UNPADDED.decode(dense).ok()?;
+    let new = new(&old);
+    if new.len() != old.len() {
+        return Some(STANDARD.encode(new));
+    }
+    let mut encoded = UNPADDED.encode(new).into_bytes().into_iter();
+    let place = |byte: u8| if is_base64(&byte) { encoded.next().unwrap_or(byte) } else { byte };
+    Some(text.bytes().map(place).map(char::from).collect())
+}
+
+/// A picture, the `data:` that may stand before it kept.
+fn picture(pseudonyms: &Pseudonyms, text: &str) -> String {
+    let start = text.len() - text.trim_start().len();
+    let is_url = text.get(start..start + 5).is_some_and(|s| s.eq_ignore_ascii_case("data:"));
+    let comma = if is_url { text.find(',').map_or(0, |comma| comma + 1) } else { 0 };
+    let (prefix, base64) = text.split_at(comma);
+    let plain = |byte: u8| byte.is_ascii_alphabetic() || b" :/;,=+-.64".contains(&byte);
+    let prefix = if prefix.len() <= TASK_CHARS && prefix.bytes().all(plain) {
+        prefix.to_owned()
+    } else {
+        pseudonyms.text(prefix)
+    };
+    let filler = |bytes: &[u8]| {
+        if bytes.starts_with(&JPEG_HEAD) {
+            pseudonyms.jpeg(bytes)
+        } else {
+            pseudonyms.bytes("picture", bytes)
+        }
+    };
+    prefix + &in_base64(base64, filler).unwrap_or_else(|| pseudonyms.text(base64))
+}
+
+/// Sound in either form.
+fn sound(pseudonyms: &Pseudonyms, text: &str) -> String {
+    let list = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+    if let Some(list) = list {
+        let bytes: Result<Vec<u8>, _> =
+            list.split(',').map(|number| number.parse::<i8>().map(i8::cast_unsigned)).collect();
+        return match bytes {
+            Ok(bytes) => {
+                let new = pseudonyms.bytes("sound", &bytes);
+                let numbers: Vec<_> =
+                    new.into_iter().map(|byte| byte.cast_signed().to_string()).collect();
+                format!("[{}]", numbers.join(","))
+            }
+            Err(_) => pseudonyms.text(text),
+        };
+    }
+    in_base64(text, |bytes| pseudonyms.bytes("sound", bytes))
+        .unwrap_or_else(|| pseudonyms.text(text))
+}
+
+/// Hex of the same length, blanks and letters' case kept; in a card's answer the status word, too.
+/// A negative code is none of a person's.
+fn hex(pseudonyms: &Pseudonyms, text: &str, answer: bool) -> String {
+    let is_code = |code: &str| code.len() <= 3 && code.bytes().all(|byte| byte.is_ascii_digit());
+    if text.strip_prefix('-').is_some_and(is_code) {
+        return text.to_owned();
+    }
+    let is_hex = |c: char| c.is_ascii_hexdigit();
+    if !text.chars().all(|c| is_hex(c) || c == ' ') {
+        return pseudonyms.text(text);
+    }
+    let digits: String = text.chars().filter(|c| is_hex(*c)).collect();
+    let status = answer && digits.len() >= 4 && digits.len().is_multiple_of(2);
+    let status = if status { digits.split_at(digits.len() - 4).1 } else { "" };
+    // ISO/IEC 7816-4: status words begin with 6 or 9.
+    let kept = if status.starts_with(['6', '9']) { 4 } else { 0 };
+    let replaced = digits.len() - kept;
+    let nibble = |digit: Option<&u8>| digit.and_then(|digit| char::from(*digit).to_digit(16));
+    let old: Vec<u8> = digits
+        .as_bytes()
+        .get(..replaced)
+        .unwrap_or_default()
+        .chunks(2)
+        .map(|pair| nibble(pair.first()).unwrap_or(0) << 4 | nibble(pair.get(1)).unwrap_or(0))
+        .map(|byte| u8::try_from(byte).unwrap_or_default())
+        .collect();
+    let new: Vec<char> = pseudonyms
+        .bytes("hex", &old)
+        .into_iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xF])
+        .filter_map(|nibble| char::from_digit(u32::from(nibble), 16))
+        .collect();
+    let small = digits.bytes().any(|digit| digit.is_ascii_lowercase());
+    let mut at = 0;
+    let place = |old: char| {
+        if !is_hex(old) {
+            return old;
+        }
+        at += 1;
+        match new.get(at - 1) {
+            Some(new) if at <= replaced && small => *new,
+            Some(new) if at <= replaced => new.to_ascii_uppercase(),
+            _ => old,
+        }
+    };
+    text.chars().map(place).collect()
+}

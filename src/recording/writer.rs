@@ -1,0 +1,265 @@
+//! The writer: a recording's thread, which redacts, encodes and appends.
+//!
+//! One batch at most every 50 ms; each file that a batch touches is opened, appended to in one
+//! write, and closed, so that 500 clients need no 500 descriptors and a crash costs at most the
+//! last line. Any error of the disk ends the recording ([`super::recorder::Shared::fail`]).
+
+use std::collections::BTreeMap;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::RecordError;
+use super::encode;
+use super::format::{
+    BLOBS, ClientLine, DAEMON_FILE, DaemonLine, META_FILE, Meta, PHOTO_DECODER, PortLine,
+    client_file, port_file,
+};
+use super::recorder::{ClientEvent, Closed, DaemonEvent, Event, Shared, What};
+use super::redaction::Redaction;
+
+/// The writer writes at most this often.
+const PERIOD: Duration = Duration::from_millis(50);
+
+/// The folder of one recording, made and empty but for `meta.json`.
+pub struct Folder {
+    path: PathBuf,
+    name: String,
+    redaction: Redaction,
+    limits: Limits,
+    bytes: u64,
+}
+
+/// How far a recording may go.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes on the disk.
+    pub bytes: u64,
+    /// Time since it began.
+    pub time: Duration,
+}
+
+impl Folder {
+    /// Makes `directory/<name of meta>` with its `meta.json`.
+    ///
+    /// # Errors
+    /// There is one of that name, or the disk says no.
+    pub fn create(
+        directory: &Path,
+        meta: &Meta,
+        redaction: Redaction,
+        limits: Limits,
+    ) -> Result<Self, RecordError> {
+        let path = directory.join(&meta.name);
+        let disk = |source| RecordError::Disk { path: path.clone(), source };
+        // What a person's card says is nobody else's business, replaced or not.
+        let mut folders = DirBuilder::new();
+        folders.mode(0o700);
+        folders.recursive(true).create(directory).map_err(disk)?;
+        folders.recursive(false).create(&path).map_err(|error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                RecordError::Exists(path.clone())
+            } else {
+                disk(error)
+            }
+        })?;
+        let text = serde_json::to_vec_pretty(meta).map_err(|error| disk(error.into()))?;
+        append(&path.join(META_FILE), &text).map_err(disk)?;
+        let bytes = text.len() as u64;
+        Ok(Self { path, name: meta.name.clone(), redaction, limits, bytes })
+    }
+
+    /// The recording's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Writes one recording to its end.
+pub(super) struct Writer {
+    folder: Folder,
+    shared: Arc<Shared>,
+    /// What this batch appends to each file.
+    pending: BTreeMap<String, Vec<u8>>,
+    /// Files that want an end line: those of clients that are gone do not.
+    open: BTreeMap<String, Kind>,
+    /// Clients of which nothing else was taken down yet: they may turn out to be those who only
+    /// work the recorder.
+    arrived: BTreeMap<u64, ClientLine>,
+    /// The time of the last line.
+    last: i64,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Port,
+    Client,
+}
+
+impl Writer {
+    pub(super) fn new(folder: Folder, shared: Arc<Shared>) -> Self {
+        let (pending, open, arrived) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { folder, shared, pending, open, arrived, last: 0 }
+    }
+
+    /// Until the recording ends.
+    pub(super) fn run(mut self) {
+        if let Err(error) = self.work() {
+            let path = self.folder.path.display();
+            self.shared.fail(&format!("{path}: {error}"));
+        }
+        self.shared.forget();
+    }
+
+    fn work(&mut self) -> io::Result<()> {
+        loop {
+            match self.shared.next() {
+                Ok(events) => {
+                    for event in events {
+                        self.take(event)?;
+                    }
+                    self.flush()?;
+                    self.check_limits();
+                    self.shared.pause(PERIOD);
+                }
+                Err(closed) => return self.finish(closed),
+            }
+        }
+    }
+
+    fn check_limits(&self) {
+        let Limits { bytes, time } = self.folder.limits;
+        if self.folder.bytes > bytes {
+            self.shared.fail("[recording] max_bytes is reached");
+        } else if Duration::from_micros(u64::try_from(self.last).unwrap_or(0)) > time {
+            self.shared.fail("[recording] max_minutes is reached");
+        }
+    }
+
+    fn take(&mut self, event: Event) -> io::Result<()> {
+        self.last = self.last.max(event.micros);
+        match event.what {
+            What::Port(device, what) => {
+                for (at, what) in
+                    self.folder.redaction.port(device, event.micros, event.before, what)
+                {
+                    self.port_line(device, encode::port(at.micros, at.before, &what))?;
+                }
+                Ok(())
+            }
+            What::Photo(photo) => {
+                let photo = self.folder.redaction.photo(photo);
+                self.port_line(PHOTO_DECODER, encode::photo(event.micros, &photo))
+            }
+            What::Client(client, what) => self.client(client, event.micros, event.before, what),
+            What::Daemon(what) => {
+                let line = match what {
+                    DaemonEvent::Reloaded(written) => DaemonLine {
+                        t: event.micros,
+                        reload: Some(written.tables),
+                        ..Default::default()
+                    },
+                    DaemonEvent::Stopping => {
+                        DaemonLine { t: event.micros, stopping: true, ..Default::default() }
+                    }
+                };
+                self.line(DAEMON_FILE.to_owned(), &line)
+            }
+        }
+    }
+
+    fn client(&mut self, client: u64, t: i64, before: bool, what: ClientEvent) -> io::Result<()> {
+        let line = ClientLine { t, before, ..Default::default() };
+        if let ClientEvent::Connected { .. } = what {
+            self.arrived.insert(client, encode::client(line, what).line);
+            return Ok(());
+        }
+        let gone = matches!(what, ClientEvent::Gone(_));
+        let Some(what) = self.folder.redaction.client(what) else { return Ok(()) };
+        let file = client_file(client);
+        if let Some(connect) = self.arrived.remove(&client) {
+            if gone {
+                return Ok(());
+            }
+            self.open.insert(file.clone(), Kind::Client);
+            self.line(file.clone(), &connect)?;
+        }
+        if gone {
+            self.open.remove(&file);
+        }
+        let encoded = encode::client(line, what);
+        if let Some(blob) = &encoded.blob {
+            self.blob(blob)?;
+        }
+        self.line(file, &encoded.line)
+    }
+
+    fn port_line(&mut self, device: &str, encoded: encode::Encoded<PortLine>) -> io::Result<()> {
+        if let Some(blob) = &encoded.blob {
+            self.blob(blob)?;
+        }
+        let file = port_file(device);
+        self.open.entry(file.clone()).or_insert(Kind::Port);
+        self.line(file, &encoded.line)
+    }
+
+    fn blob(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let folder = self.folder.path.join(BLOBS);
+        let path = folder.join(encode::digest(bytes));
+        if path.exists() {
+            return Ok(());
+        }
+        DirBuilder::new().mode(0o700).recursive(true).create(&folder)?;
+        append(&path, bytes)?;
+        self.folder.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn line(&mut self, file: String, line: &impl Serialize) -> io::Result<()> {
+        let text = self.pending.entry(file).or_default();
+        serde_json::to_writer(&mut *text, line)?;
+        text.push(b'\n');
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        for (file, text) in std::mem::take(&mut self.pending) {
+            append(&self.folder.path.join(file), &text)?;
+            self.folder.bytes += text.len() as u64;
+        }
+        self.shared.wrote(self.folder.bytes);
+        Ok(())
+    }
+
+    /// What was held back, and an end line in every file.
+    fn finish(&mut self, closed: Closed) -> io::Result<()> {
+        for (device, at, what) in self.folder.redaction.finish() {
+            self.port_line(device, encode::port(at.micros, at.before, &what))?;
+        }
+        let t = closed.micros.max(self.last);
+        for (file, kind) in std::mem::take(&mut self.open) {
+            match kind {
+                Kind::Port => {
+                    self.line(file, &PortLine { t, end: true, ..Default::default() })?;
+                }
+                Kind::Client => {
+                    self.line(file, &ClientLine { t, end: true, ..Default::default() })?;
+                }
+            }
+        }
+        let end = DaemonLine { t, end: Some(closed.why), ..Default::default() };
+        self.line(DAEMON_FILE.to_owned(), &end)?;
+        self.flush()
+    }
+}
+
+fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    file.write_all(bytes)
+}
