@@ -1,0 +1,161 @@
+//! Two frames of the same key: equal, or which of their values differ.
+
+use serde_json::Value;
+
+use super::key::Kind;
+use super::volatile::{PERSONAL, is_volatile};
+
+/// Differing values of one pair of frames that are told at most.
+const MAX_CHANGES: usize = 20;
+
+/// Characters of a value that are told at most; a photo has 50,000.
+const MAX_SHOWN: usize = 96;
+
+/// How strictly values are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Exactness {
+    /// All but what is volatile.
+    #[default]
+    Exact,
+    /// Of a person's values only whether there is one.
+    PersonalByPresence,
+}
+
+/// A value that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Where: `data.name`, `data.devices[0].state`; empty for the frame as a whole.
+    pub path: String,
+    /// What the recording has there, as JSON, shortened; `None`: nothing.
+    pub expected: Option<String>,
+    /// What the replay has there.
+    pub got: Option<String>,
+}
+
+/// What differs between two frames of this kind; nothing if they are equal.
+#[must_use]
+pub fn changes(kind: &Kind, expected: &[u8], got: &[u8], exactness: Exactness) -> Vec<Change> {
+    if expected == got {
+        return Vec::new();
+    }
+    let parse = |frame: &[u8]| serde_json::from_slice::<Value>(frame).ok();
+    let mut comparison = Comparison { kind, exactness, changes: Vec::new() };
+    match (parse(expected), parse(got)) {
+        (Some(expected), Some(got)) => comparison.values(&Path::default(), &expected, &got),
+        _ => comparison.changes.push(Change {
+            path: String::new(),
+            expected: Some(shortened(&String::from_utf8_lossy(expected))),
+            got: Some(shortened(&String::from_utf8_lossy(got))),
+        }),
+    }
+    comparison.changes
+}
+
+/// Whether `whole` has all that `part` has: objects at least its keys, everything else just so.
+#[must_use]
+pub fn contains(whole: &Value, part: &Value) -> bool {
+    match (whole, part) {
+        (Value::Object(whole), Value::Object(part)) => {
+            part.iter().all(|(key, part)| whole.get(key).is_some_and(|one| contains(one, part)))
+        }
+        (Value::Array(whole), Value::Array(part)) => {
+            whole.len() == part.len() && whole.iter().zip(part).all(|(one, two)| contains(one, two))
+        }
+        _ => whole == part,
+    }
+}
+
+/// Text for a report, in one line and not too long.
+#[must_use]
+pub fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_SHOWN) {
+        None => text.to_owned(),
+        Some((at, _)) => {
+            let begin = text.get(..at).unwrap_or_default();
+            format!("{begin}… ({} characters)", text.chars().count())
+        }
+    }
+}
+
+struct Comparison<'a> {
+    kind: &'a Kind,
+    exactness: Exactness,
+    changes: Vec<Change>,
+}
+
+/// Where a value stands.
+#[derive(Clone, Default)]
+struct Path {
+    /// For people: `data.devices[2].state`.
+    shown: String,
+    /// For the table of volatile values: `data.devices[].state`.
+    pattern: String,
+}
+
+impl Path {
+    fn key(&self, key: &str) -> Self {
+        let dot = if self.shown.is_empty() { "" } else { "." };
+        Self {
+            shown: format!("{}{dot}{key}", self.shown),
+            pattern: format!("{}{dot}{key}", self.pattern),
+        }
+    }
+
+    fn place(&self, at: usize) -> Self {
+        Self { shown: format!("{}[{at}]", self.shown), pattern: format!("{}[]", self.pattern) }
+    }
+}
+
+impl Comparison<'_> {
+    fn values(&mut self, path: &Path, expected: &Value, got: &Value) {
+        // Paths are made only where something differs: mostly nothing does.
+        if expected == got || is_volatile(self.kind, &path.pattern) {
+            return;
+        }
+        match (expected, got) {
+            (Value::Object(left), Value::Object(right)) => {
+                for (key, expected) in left {
+                    let path = path.key(key);
+                    match right.get(key) {
+                        Some(got) if self.same_presence(key, expected, got) => {}
+                        Some(got) => self.values(&path, expected, got),
+                        None => self.change(&path, Some(expected), None),
+                    }
+                }
+                for (key, got) in right.iter().filter(|(key, _)| !left.contains_key(*key)) {
+                    self.change(&path.key(key), None, Some(got));
+                }
+            }
+            (Value::Array(left), Value::Array(right)) => {
+                for at in 0..left.len().max(right.len()) {
+                    let path = path.place(at);
+                    match (left.get(at), right.get(at)) {
+                        (Some(expected), Some(got)) => self.values(&path, expected, got),
+                        (expected, got) => self.change(&path, expected, got),
+                    }
+                }
+            }
+            _ => self.change(path, Some(expected), Some(got)),
+        }
+    }
+
+    /// A person's value stands for any other that is there just so.
+    fn same_presence(&self, key: &str, expected: &Value, got: &Value) -> bool {
+        let (Value::String(expected), Value::String(got)) = (expected, got) else { return false };
+        self.exactness == Exactness::PersonalByPresence
+            && PERSONAL.contains(&key)
+            && expected.is_empty() == got.is_empty()
+    }
+
+    fn change(&mut self, path: &Path, expected: Option<&Value>, got: Option<&Value>) {
+        if self.changes.len() >= MAX_CHANGES {
+            return;
+        }
+        let shown = |value: &Value| shortened(&value.to_string());
+        self.changes.push(Change {
+            path: path.shown.clone(),
+            expected: expected.map(shown),
+            got: got.map(shown),
+        });
+    }
+}

@@ -1,0 +1,130 @@
+//! The outside of a replayed bridge: the ports and photos of a recording.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hharome_hardware::port::SerialPort;
+use hharome_hardware::port::replay::{Findings, Settings, Timeline, replayed_port};
+
+use crate::outside::{RecordedPhotos, RecordedPorts};
+use crate::recording::format::{PhotoLine, unhex};
+use crate::recording::reader::{self, Damage, PhotoLines, PortTape, Recording};
+
+/// Photos that are held at a time: those read ahead and those given lately. A card that is read
+/// earlier or later than then is a few places off; each has some 50 KB.
+const PHOTOS_HELD: usize = 32;
+
+/// The ports of a recording. Clones are the same ports.
+#[derive(Clone)]
+pub struct FolderPorts(Arc<Mutex<Inner>>);
+
+struct Inner {
+    recording: Recording,
+    timeline: Timeline,
+    findings: Findings,
+    damage: Damage,
+    settings: Box<dyn Fn(&str) -> Settings + Send>,
+    given: Vec<PortTape>,
+}
+
+impl FolderPorts {
+    /// The ports of `recording`; what they find goes to `findings`, what cannot be read to
+    /// `damage`; `settings` are each port's.
+    #[must_use]
+    pub fn new(
+        recording: Recording,
+        timeline: Timeline,
+        findings: Findings,
+        damage: Damage,
+        settings: impl Fn(&str) -> Settings + Send + 'static,
+    ) -> Self {
+        let settings = Box::new(settings);
+        let given = Vec::new();
+        let inner = Inner { recording, timeline, findings, damage, settings, given };
+        Self(Arc::new(Mutex::new(inner)))
+    }
+
+    /// Reads all tapes to their ends, so that damage is found behind what was played, too.
+    pub fn drain(&self) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.given.iter_mut().for_each(PortTape::drain);
+    }
+}
+
+impl RecordedPorts for FolderPorts {
+    fn serial(&mut self, device: &'static str) -> Box<dyn SerialPort> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let tape = PortTape::open(&inner.recording, device, inner.damage.clone());
+        let tape = tape.unwrap_or_else(|error| PortTape::unreadable(error, inner.damage.clone()));
+        inner.given.push(tape.clone());
+        let (settings, findings) = ((inner.settings)(device), inner.findings.clone());
+        Box::new(replayed_port(device, tape, inner.timeline.clone(), settings, findings))
+    }
+
+    fn photos(&mut self) -> Box<dyn RecordedPhotos> {
+        let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = PhotoLines::open(&inner.recording, inner.damage.clone());
+        let lines =
+            lines.unwrap_or_else(|error| PhotoLines::unreadable(error, inner.damage.clone()));
+        Box::new(Photos(Mutex::new(Window { lines, held: VecDeque::new(), ended: false })))
+    }
+}
+
+/// The photos of a recording, each given in its turn.
+struct Photos(Mutex<Window>);
+
+struct Window {
+    lines: PhotoLines,
+    held: VecDeque<Held>,
+    ended: bool,
+}
+
+struct Held {
+    wlt: Vec<u8>,
+    line: PhotoLine,
+    given: bool,
+}
+
+impl RecordedPhotos for Photos {
+    fn decoded(&self, wlt: &[u8]) -> Option<(Duration, Result<Vec<u8>, String>)> {
+        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = window.find(wlt)?;
+        let held = window.held.get_mut(at)?;
+        held.given = true;
+        reader::photo(&held.line).ok()
+    }
+}
+
+impl Window {
+    /// The first photo of these bytes that was not given yet; failing that, the last that was: the
+    /// same card may be decoded once more than it was then.
+    fn find(&mut self, wlt: &[u8]) -> Option<usize> {
+        let fresh = |held: &Held| !held.given && held.wlt == wlt;
+        if let Some(at) = self.held.iter().position(fresh) {
+            return Some(at);
+        }
+        while !self.ended && self.room() {
+            match self.lines.next() {
+                Some(line) => {
+                    let wlt = unhex(&line.wlt).unwrap_or_default().to_vec();
+                    self.held.push_back(Held { wlt, line, given: false });
+                    if self.held.back().is_some_and(fresh) {
+                        return Some(self.held.len() - 1);
+                    }
+                }
+                None => self.ended = true,
+            }
+        }
+        self.held.iter().rposition(|held| held.wlt == wlt)
+    }
+
+    /// Whether one more may be read ahead; those given longest ago give way.
+    fn room(&mut self) -> bool {
+        if self.held.len() < PHOTOS_HELD {
+            return true;
+        }
+        let given = self.held.iter().position(|held| held.given);
+        given.and_then(|at| self.held.remove(at)).is_some()
+    }
+}

@@ -1,0 +1,96 @@
+//! What of a frame is not compared, and why: the one place where that is declared.
+//!
+//! A value that stands here has to be there on both sides, and may be any.
+
+use super::key::Kind;
+
+/// A value that differs from one run to the next.
+pub struct Volatile {
+    of: Of,
+    /// Where it stands; `[]` is any place in a list.
+    path: &'static str,
+    /// Why it is not compared.
+    pub why: &'static str,
+}
+
+enum Of {
+    /// The reply to this call.
+    Call(&'static str),
+    /// An event of this channel.
+    Channel(&'static str),
+}
+
+const SINCE: &str = "a moment of the wall clock; a replay's is off by what a port opens sooner";
+const COUNTERS: &str = "polls and retries depend on when a device answers, to the millisecond";
+const CLIENTS: &str = "clients that said nothing while it was recorded are not in a recording";
+
+/// All of them.
+pub static VOLATILE: [Volatile; 7] = [
+    Volatile { of: Of::Call("bridge.status"), path: "res.data.devices[].counters", why: COUNTERS },
+    Volatile { of: Of::Call("bridge.status"), path: "res.data.devices[].since", why: SINCE },
+    Volatile { of: Of::Call("bridge.status"), path: "res.data.connections", why: CLIENTS },
+    Volatile {
+        of: Of::Call("bridge.status"),
+        path: "res.data.dropped",
+        why: "counted since the daemon's start, which may lie before the recording's",
+    },
+    Volatile { of: Of::Channel("bridgeDevices"), path: "data.devices[].since", why: SINCE },
+    Volatile { of: Of::Channel("bridgeDevices"), path: "data.devices[].counters", why: COUNTERS },
+    Volatile {
+        of: Of::Call("bridge.describe"),
+        path: "res.data.version",
+        why: "a recording outlives the version that made it",
+    },
+];
+
+/// Keys whose values are a person's or one machine's. Another bridge's cards are other people's,
+/// so that its answers are compared by whether there is a value at all.
+pub static PERSONAL: [&str; 33] = [
+    "name",
+    "idNum",
+    "idNumber",
+    "cardNumber",
+    "address",
+    "signingOrganization",
+    "nation",
+    "sex",
+    "birthDate",
+    "beginTime",
+    "endTime",
+    "issueDate",
+    "expireDate",
+    "cityCode",
+    "photoBase64",
+    "photoWltBase64",
+    "qrCode",
+    "nfc_cardInfo",
+    "nfc_resultInfo",
+    "voiceContent",
+    "voicecontent",
+    "alipayUid",
+    "ftoken",
+    "uid",
+    "vid",
+    "extInfo",
+    "uniqueId",
+    // getDeviceInfo
+    "sn",
+    "deviceModel",
+    "appVersion",
+    "androidVersion",
+    "deviceIP",
+    "devicedDisplay",
+];
+
+/// Whether the value at `path` (with `[]` for places in lists) is declared volatile.
+#[must_use]
+pub fn is_volatile(kind: &Kind, path: &str) -> bool {
+    VOLATILE.iter().any(|one| {
+        let here = match (&one.of, kind) {
+            (Of::Call(name), Kind::Call { name: call, .. }) => name == call,
+            (Of::Channel(name), Kind::Event { channel }) => name == channel,
+            _ => false,
+        };
+        here && one.path == path
+    })
+}
