@@ -1,0 +1,188 @@
+//! The groups that need a device of their own (3.1, 3.4 to 3.13): harmless requests only, which
+//! print, say, show and beep nothing – questions, and requests that have to be refused. A target
+//! that does not serve a group says so (`unsupported`), in the right shape.
+
+use serde_json::{Value, json};
+
+use super::context::{Context, plain_reply};
+use super::wire::{close, request};
+use super::{Case, Mismatch, Outcome, check};
+
+pub(super) static CASES: &[Case] = &[
+    Case::new("face/init_without_scope_is_refused", "3.1.1", &[], |cx| {
+        Box::pin(refused(cx, "initFace", [json!({}), json!({"serviceId": "x"})]))
+    }),
+    Case::new("face/a_comparison_without_a_person_is_refused", "3.1.2", &[], |cx| {
+        Box::pin(refused(cx, "getFaceInfoPersonCard", [json!({}), json!({"certName": "甲"})]))
+    }),
+    Case::new("face/close_is_bad_request", "1.9", &[], |cx| {
+        Box::pin(close_refused(cx, &["initFace", "getFaceInfo", "getFaceInfoPersonCard"]))
+    }),
+    Case::new("face/enrolling_answers_data_as_a_string", "3.1.3", &[], |cx| Box::pin(enrol(cx))),
+    Case::new("microphone/the_state_is_two_numbers", "3.4.2", &[], |cx| {
+        Box::pin(microphone_state(cx))
+    }),
+    Case::new("microphone/a_stop_with_nothing_under_way_succeeds", "3.4.3", &[], |cx| {
+        Box::pin(idle_stop(cx, "stopMicrophoneListener"))
+    }),
+    Case::new("microphone/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
+        Box::pin(idle_close(cx, "startMicrophoneListener"))
+    }),
+    Case::new("buzzer/a_beep_without_a_length_is_refused", "3.5.2", &[], |cx| {
+        Box::pin(refused(cx, "startBuzzer", [json!({}), json!({"beep": "long"})]))
+    }),
+    Case::new("device/config_cannot_be_closed", "1.9", &[], |cx| {
+        Box::pin(close_refused(cx, &["deviceConfig", "startBuzzer"]))
+    }),
+    Case::new("speech/without_text_it_is_refused", "3.6.1", &[], |cx| {
+        Box::pin(refused(cx, "speech", [json!({}), json!({"text": ""}), json!({"text": 7})]))
+    }),
+    Case::new("id_number/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
+        Box::pin(idle_close(cx, "enterIDNumber"))
+    }),
+    Case::new("receipt/a_list_that_is_empty_or_none_is_refused", "3.8.2", &[], |cx| {
+        let wrong = [json!({}), json!({"printList": []}), json!({"printList": "text"})];
+        Box::pin(refused(cx, "receiptPrinting", wrong))
+    }),
+    Case::new("receipt/an_entry_with_neither_text_nor_image_is_refused", "3.8.2", &[], |cx| {
+        let wrong = [json!({"printList": [{}]}), json!({"printList": [{"bold": true}]})];
+        Box::pin(refused(cx, "receiptPrinting", wrong))
+    }),
+    Case::new("infrared/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
+        Box::pin(idle_close(cx, "startInfraredInductionListener"))
+    }),
+    Case::new("screen/the_state_is_a_number", "3.11.1", &[], |cx| Box::pin(screen_state(cx))),
+    Case::new("screen/without_a_picture_it_is_refused", "3.11.1", &[], |cx| {
+        Box::pin(refused(cx, "openSecondaryScreen", [json!({})]))
+    }),
+    Case::new("social_security/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
+        Box::pin(idle_close(cx, "getSocialSecurityCardInfo"))
+    }),
+    Case::new("cpu_card/what_is_no_apdu_is_refused", "3.13.3", &[], |cx| {
+        let wrong = [
+            json!({"type": 1}),
+            json!({"commandApdu": "00840000", "type": 3}),
+            json!({"commandApdu": "0084000", "type": 1}),
+            json!({"commandApdu": "008400", "type": 1}),
+            json!({"commandApdu": "no hex", "type": 1}),
+        ];
+        Box::pin(refused(cx, "sendCPUCardCommand", wrong))
+    }),
+    Case::new("cpu_card/a_batch_with_what_is_no_apdu_is_refused", "3.13.3", &[], |cx| {
+        let wrong = [json!({"type": 1}), json!({"commandApdus": ["no hex"], "type": 1})];
+        Box::pin(refused(cx, "sendCPUCardApduCommands", wrong))
+    }),
+    Case::new("cpu_card/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
+        Box::pin(idle_close(cx, "startCPUCardLoopRead"))
+    }),
+    Case::new("psam/a_slot_out_of_range_is_refused", "3.13.3", &[], |cx| {
+        Box::pin(refused(cx, "psamCardColdReset", [json!({"slot": 9})]))
+    }),
+    Case::new("operation/the_watcher_answers_as_a_call", "3.9.1", &[], |cx| {
+        Box::pin(operation(cx))
+    }),
+];
+
+/// A device that is not there or not configured, or a group that is not served: a right answer.
+fn is_not_there(kind: &str) -> bool {
+    ["unsupported", "device_unavailable"].contains(&kind)
+}
+
+/// Each of these params is refused, because they are wrong or because nothing is there.
+async fn refused<const N: usize>(cx: Context, action: &str, wrong: [Value; N]) -> Outcome {
+    let mut wire = cx.connect().await?;
+    for params in wrong {
+        let reply = wire.ask(request(action, &json!("g"), Some(params.clone()))).await?;
+        cx.echoes(&reply, action, "open", &json!("g"))?;
+        let kind = cx.kind(&reply)?;
+        check(kind == "bad_request" || is_not_there(&kind), || {
+            format!("expected bad_request for {params}: {}", cx.quote(&reply))
+        })?;
+    }
+    wire.settled().await
+}
+
+async fn close_refused(cx: Context, actions: &[&str]) -> Outcome {
+    let mut wire = cx.connect().await?;
+    for action in actions {
+        let reply = wire.ask(close(action, "g")).await?;
+        cx.echoes(&reply, action, "close", &json!("g"))?;
+        let kind = cx.kind(&reply)?;
+        check(kind == "bad_request" || is_not_there(&kind), || {
+            format!("expected bad_request: {}", cx.quote(&reply))
+        })?;
+    }
+    Ok(())
+}
+
+async fn idle_close(cx: Context, action: &str) -> Outcome {
+    let mut wire = cx.connect().await?;
+    let reply = wire.ask(close(action, "g")).await?;
+    cx.echoes(&reply, action, "close", &json!("g"))?;
+    if reply["success"] == false && is_not_there(&cx.kind(&reply)?) {
+        return Ok(());
+    }
+    cx.equal(&reply, &plain_reply(action, "close", &json!("g"), true, "关闭成功"))
+}
+
+/// The data of a question that changes nothing; `None` where nothing is there to answer it.
+async fn asked(cx: &Context, action: &str) -> Result<Option<Value>, Mismatch> {
+    let mut wire = cx.connect().await?;
+    let reply = wire.ask(request(action, &json!("g"), Some(json!({})))).await?;
+    cx.echoes(&reply, action, "open", &json!("g"))?;
+    if reply["success"] == false {
+        let kind = cx.kind(&reply)?;
+        check(is_not_there(&kind), || format!("it cannot fail: {}", cx.quote(&reply)))?;
+        return Ok(None);
+    }
+    cx.success(&reply).map(Some)
+}
+
+async fn idle_stop(cx: Context, action: &str) -> Outcome {
+    asked(&cx, action).await.map(|_| ())
+}
+
+async fn microphone_state(cx: Context) -> Outcome {
+    let Some(data) = asked(&cx, "getMicrophoneState").await? else { return Ok(()) };
+    for field in ["microphoneListenerState", "microphoneState"] {
+        check(data[field] == 0, || format!("{field} is {} and nothing is recorded", data[field]))?;
+    }
+    Ok(())
+}
+
+async fn screen_state(cx: Context) -> Outcome {
+    let Some(data) = asked(&cx, "getSecondaryScreenState").await? else { return Ok(()) };
+    let state = data["getSecondaryScreenState"].as_i64();
+    check(state.is_some_and(|state| (-1..=1).contains(&state)), || {
+        format!("the state is told as {data}")
+    })
+}
+
+async fn enrol(cx: Context) -> Outcome {
+    let mut wire = cx.connect().await?;
+    // Nothing of what is required is there.
+    let reply = wire.ask(request("doStorageFaceInfo", &json!("g"), Some(json!({})))).await?;
+    cx.echoes(&reply, "doStorageFaceInfo", "open", &json!("g"))?;
+    let words = reply["success"] == false && reply["message"] == "失败";
+    check(words, || format!("expected the failure 失败: {}", cx.quote(&reply)))?;
+    let text = reply["data"].as_str().ok_or_else(|| Mismatch::wrong("data is no string"))?;
+    let data: Value = serde_json::from_str(text)
+        .map_err(|error| Mismatch::Wrong(format!("data is a string, and no JSON: {error}")))?;
+    check(data["eventType"] == "rocketResult", || "eventType is not rocketResult".to_owned())?;
+    let event = &data["eventData"];
+    let codes = event["subCode"].is_string() && event["subMessage"].is_string();
+    check(codes, || "eventData has no subCode or subMessage".to_owned())
+}
+
+async fn operation(cx: Context) -> Outcome {
+    let mut wire = cx.connect().await?;
+    let call = json!({"call": "ampeStartOperationWatcher", "params": {}, "id": 1});
+    let reply = wire.ask(call.to_string()).await?;
+    let head = reply["call"] == "ampeStartOperationWatcher" && reply["id"] == 1;
+    check(head, || format!("call and id do not come back: {}", cx.quote(&reply)))?;
+    let res = &reply["res"];
+    if res["success"] == false && is_not_there(&cx.kind(res)?) {
+        return Ok(());
+    }
+    cx.equal(res, &json!({"success": true, "message": "成功", "data": {}}))
+}
