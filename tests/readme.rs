@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use hharome::bridge::Clock;
 use hharome::config::Config;
 use hharome::devices::Devices;
+use hharome::outside::Outside;
+use hharome::recording::recorder::Recorder;
 use hharome_protocol::action::{ACTIONS, CALLS, CHANNELS, ENVELOPE_CALL};
 use hharome_protocol::bridge;
 use serde_json::Value;
@@ -59,7 +61,7 @@ fn states(readme: &str, works: &str, not_yet: &str) -> BTreeMap<String, bool> {
 #[tokio::test]
 async fn the_readmes_tell_of_every_action_channel_and_call_whether_it_works() {
     let router = hharome::actions::router();
-    let devices = Arc::new(Devices::start(&Config::default()));
+    let devices = Arc::new(Devices::start(&Config::default(), Outside::Kiosk(Recorder::default())));
     let channels = hharome::actions::channels(&devices, Clock::now());
     let served: BTreeSet<&str> =
         router.served_actions().chain(router.served_calls()).chain(channels.names()).collect();
