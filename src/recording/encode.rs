@@ -53,7 +53,6 @@ pub(super) fn port(t: i64, before: bool, event: &PortEvent) -> Encoded<PortLine>
         PortEvent::Out(bytes) => (line.out, line.out_blob) = data(bytes),
         PortEvent::In(bytes) => (line.input, line.in_blob) = data(bytes),
         PortEvent::Baud(baud) => line.baud = Some(*baud),
-        PortEvent::Discarded => line.discarded = true,
         PortEvent::Gone(what) => line.gone = Some(fault(what)),
         PortEvent::NotWritten(what) => line.not_written = Some(fault(what)),
         PortEvent::Closed => line.closed = true,

@@ -142,9 +142,6 @@ pub struct PortLine {
     /// The open line's rate was changed to so many baud.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baud: Option<u32>,
-    /// What had arrived unread was thrown away.
-    #[serde(skip_serializing_if = "is_false")]
-    pub discarded: bool,
     /// Reading ended or failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gone: Option<Fault>,

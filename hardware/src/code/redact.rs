@@ -179,7 +179,7 @@ impl Redact for CodeRedactor {
             | PortEvent::NotOpened(_)
             | PortEvent::Gone(_)
             | PortEvent::Closed => self.end(out),
-            PortEvent::Baud(_) | PortEvent::Discarded | PortEvent::NotWritten(_) => {}
+            PortEvent::Baud(_) | PortEvent::NotWritten(_) => {}
         }
         self.held.push(event);
         // It waits only behind chunks that wait.

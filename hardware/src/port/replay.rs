@@ -237,8 +237,8 @@ impl Reel {
                 self.gone = Some((if before { i64::MIN } else { micros }, fault));
             }
             PortEvent::NotWritten(fault) => self.not_written = Some((micros, fault)),
-            // The driver lets go, and throws away, by itself.
-            PortEvent::Closed | PortEvent::Discarded => {}
+            // The driver lets go by itself.
+            PortEvent::Closed => {}
         }
     }
 

@@ -40,8 +40,6 @@ pub enum PortEvent {
     In(Bytes),
     /// The rate of the open line was changed.
     Baud(u32),
-    /// What had arrived and was not read was thrown away.
-    Discarded,
     /// Reading ended or failed: the far end is gone.
     Gone(LineFault),
     /// Writing failed.
@@ -291,9 +289,7 @@ impl SerialLine for TapedLine {
     }
 
     fn discard_input(&mut self) -> io::Result<()> {
-        self.line.discard_input()?;
-        self.head.event(|| PortEvent::Discarded);
-        Ok(())
+        self.line.discard_input()
     }
 
     fn modem_lines(&mut self) -> Option<ModemLines> {

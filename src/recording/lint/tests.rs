@@ -250,7 +250,7 @@ fn check_examples<L: serde::Serialize + serde::de::DeserializeOwned>(kind: &str,
 
 #[test]
 fn the_documents_examples_are_lines_of_the_format() {
-    check_examples::<PortLine>("jsonl port", 16);
+    check_examples::<PortLine>("jsonl port", 15);
     check_examples::<ClientLine>("jsonl client", 16);
     check_examples::<DaemonLine>("jsonl daemon", 3);
     check_examples::<Meta>("json", 1);

@@ -222,8 +222,6 @@ fn event(line: PortLine, blobs: &Blobs) -> Result<Option<PortEvent>, String> {
         Some(PortEvent::Gone(fault(what)))
     } else if let Some(what) = line.not_written {
         Some(PortEvent::NotWritten(fault(what)))
-    } else if line.discarded {
-        Some(PortEvent::Discarded)
     } else if line.closed {
         Some(PortEvent::Closed)
     } else {

@@ -183,7 +183,6 @@ impl Kit {
     }
 
     fn asks(&mut self, t: i64, command: [u8; 2], answer: &[u8]) {
-        self.port(READER, json!({"t": t, "discarded": true}));
         self.port(READER, json!({"t": t + 20, "out": hex(&frame::request(command, &[]))}));
         self.port(READER, json!({"t": t + 120, "in": hex(answer)}));
     }

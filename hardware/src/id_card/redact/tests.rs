@@ -312,7 +312,6 @@ fn of_a_torn_frame_head_length_and_status_stay() {
         asked(900, [0x30, 0x01]),
         at(900, PortEvent::Gone(LineFault::End)),
         at(900, PortEvent::Closed),
-        at(900, PortEvent::Discarded),
     ] {
         for cut in [3, 6, 9, 10, 40, 500, reply.len() - 1] {
             let pieces = reply[..cut].chunks(100).map(|piece| input(7, piece));
