@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help run test bench
+.PHONY: help run test bench recordings
 
 # rustup puts its folder on the path of new terminals only.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -16,6 +16,7 @@ help:
 	make run     set up, build, and run the bridge with virtual devices
 	make test    set up, and check everything: format, lints, tests, documentation, examples
 	make bench   set up, and measure: the bridge beside a bare echo on the same transport
+	make recordings   set up, and record tests/recordings anew (NAMES="…": these only)
 	EOF
 
 run:
@@ -36,3 +37,7 @@ test:
 bench:
 	@scripts/setup.sh build
 	cargo bench --locked --bench bridge
+
+recordings:
+	@scripts/setup.sh test
+	cargo test --locked --test make-recordings -- $(NAMES)

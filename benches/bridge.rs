@@ -33,6 +33,15 @@
 //!   and until the first reply.
 //! * **wake-ups** are context switches of all threads, as a rate per minute, while nobody wants
 //!   anything. Floor: an idle tokio server. Ptys stand for the real drivers' ports.
+//! * **recording**: both sides are the bridge here, one with `--record`, everything replaced, and
+//!   the floor without. A card lies there already when `getIDCardInfo` is asked, so that the figure
+//!   is the driver's work and not a person's; the simulated reader reads in the smallest step of a
+//!   timer, 1 ms, where a module takes a second. Between turns the recording's writer is waited
+//!   for; processor time is that of all the bridge's threads until then, divided by the calls: what
+//!   the writer takes later is in it, and for cards what putting them on takes.
+//! * **replay**: the recording of an hour is made up, as a daemon would have written it: 120 cards
+//!   with photos, one client, a poll every 300 ms. It is replayed by the real program; a replay
+//!   that finds a difference is no figure. The peak is the kernel's, looked at every millisecond.
 //!
 //! Targets are those of the project; a row without one is reported only.
 
@@ -41,7 +50,10 @@ mod bridge {
     pub(crate) mod floor;
     pub(crate) mod idle;
     pub(crate) mod kernel;
+    pub(crate) mod kiosk;
     pub(crate) mod process;
+    pub(crate) mod recording;
+    pub(crate) mod replay;
     pub(crate) mod report;
     pub(crate) mod round_trips;
     pub(crate) mod samples;
@@ -54,7 +66,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bridge::report::Report;
-use bridge::{floor, idle, round_trips, scans, start};
+use bridge::{floor, idle, recording, replay, round_trips, scans, start};
 
 /// Anything that can go wrong while measuring; it is shown, and ends one section.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -77,7 +89,7 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// About a minute and a half. A whole minute of idling, because timers of half a minute are to
+    /// About two and a half minutes. A whole minute of idling, because timers of half a minute are to
     /// be seen, too.
     const FULL: Self = Self {
         rounds: 15,
@@ -87,7 +99,7 @@ impl Effort {
         starts: 30,
         idle: Duration::from_secs(60),
     };
-    /// About ten seconds.
+    /// About twenty seconds.
     const QUICK: Self = Self {
         rounds: 5,
         trips: 200,
@@ -120,12 +132,14 @@ type Section = fn(Effort, &mut Report) -> Outcome<()>;
 fn run(effort: Effort, quick: bool) -> Report {
     let began = Instant::now();
     let mut report = Report::new(quick);
-    let sections: [(&'static str, Section); 5] = [
+    let sections: [(&'static str, Section); 7] = [
         (round_trips::GROUP, round_trips::measure),
         (scans::GROUP, scans::measure),
         (start::GROUP, start::measure),
         (idle::MEMORY, idle::memory),
         (idle::WAKE_UPS, idle::wake_ups),
+        (recording::GROUP, recording::measure),
+        (replay::GROUP, replay::measure),
     ];
     for (group, measure) in sections {
         let _ = writeln!(io::stderr(), "measuring: {group} …");

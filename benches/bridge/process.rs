@@ -2,7 +2,7 @@
 //! ends when its value is dropped.
 
 use std::fs::{self, File, Permissions};
-use std::io;
+use std::io::{self, Read, Seek};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,12 @@ use crate::Outcome;
 
 /// How long anything here may take before it counts as failed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a replay may take: an hour's should take less than 4 s.
+const REPLAY_LIMIT: Duration = Duration::from_secs(120);
+
+/// So many of the last lines that a program said are told when it fails.
+const LAST_LINES: usize = 4;
 
 /// Every device section of a configuration.
 const SECTIONS: [&str; 12] = [
@@ -35,6 +41,9 @@ const SECTIONS: [&str; 12] = [
     "face",
 ];
 
+/// How large the recording of a bench may grow: several times what it comes to.
+const MOST_RECORDED: u64 = 8 * 1024 * 1024 * 1024;
+
 /// A running bridge.
 pub(crate) struct Bridge {
     process: Running,
@@ -50,7 +59,21 @@ impl Bridge {
         for section in SECTIONS {
             devices += &format!("[{section}]\ndriver = \"simulated\"\n");
         }
-        Self::start(&devices, true)
+        Self::start(private_folder()?, &devices, true, &[])
+    }
+
+    /// Starts one with a simulated ID-card reader that may record, and from the start does so under
+    /// the name that is given.
+    pub(crate) fn with_recorder(record: Option<&str>) -> Outcome<Self> {
+        let folder = private_folder()?;
+        let directory = recordings(folder.path());
+        let config = format!(
+            "[recording]\ndirectory = \"{}\"\nmax_bytes = {MOST_RECORDED}\n\
+             [id_card]\ndriver = \"simulated\"\npoll_ms = 100\n",
+            directory.display()
+        );
+        let record: Vec<&str> = record.into_iter().flat_map(|name| ["--record", name]).collect();
+        Self::start(folder, &config, false, &record)
     }
 
     /// Starts one with the real drivers of the ID-card reader and the scanner on these ports.
@@ -62,23 +85,23 @@ impl Bridge {
         }
         let port = scanner.display();
         devices += &format!("[qr_scanner]\ndriver = \"serial\"\nport = \"{port}\"\n");
-        Self::start(&devices, false)
+        Self::start(private_folder()?, &devices, false, &[])
     }
 
-    /// `everywhere`: on TCP and HTTP as well as on the Unix socket. Not waited for.
-    fn start(devices: &str, everywhere: bool) -> Outcome<Self> {
-        let folder = private_folder()?;
+    /// `sections` of the configuration besides `[listen]`; `everywhere`: on TCP and HTTP as well as
+    /// on the Unix socket; `more` arguments of `serve`. Not waited for.
+    fn start(folder: TempDir, sections: &str, everywhere: bool, more: &[&str]) -> Outcome<Self> {
         let mut config = format!("[listen]\nunix = \"{}\"\n", socket(folder.path()).display());
         let ports = if everywhere { Some((free_port()?, free_port()?)) } else { None };
         if let Some((tcp, http)) = ports {
             config += &format!("tcp = \"{tcp}\"\nhttp = \"{http}\"\n");
         }
-        config += devices;
+        config += sections;
         let file = folder.path().join("config.toml");
         fs::write(&file, config)?;
         let log = File::create(folder.path().join("log"))?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_hharome"));
-        command.arg("serve").arg("--config").arg(file).stderr(log);
+        command.arg("serve").arg("--config").arg(file).args(more).stderr(log);
         let spawned = Instant::now();
         let process = Running::spawn(&mut command)?;
         Ok(Self { process, folder, ports, spawned })
@@ -92,6 +115,11 @@ impl Bridge {
     /// When it was about to be started.
     pub(crate) fn spawned(&self) -> Instant {
         self.spawned
+    }
+
+    /// Where a bridge of [`Bridge::with_recorder`] keeps its recordings.
+    pub(crate) fn recordings(&self) -> PathBuf {
+        recordings(self.folder.path())
     }
 
     /// A client, as soon as the bridge takes one.
@@ -128,6 +156,61 @@ impl Bridge {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+/// How a replay went.
+pub(crate) struct Replayed {
+    /// From before the process was made until its end was seen.
+    pub(crate) time: Duration,
+    /// The most memory that was resident, in KB: the kernel's high-water mark, looked at every
+    /// millisecond.
+    pub(crate) peak: f64,
+    /// Its last lines.
+    pub(crate) words: String,
+}
+
+/// Replays the recording in a folder with `hharome replay`, which has to find no difference.
+pub(crate) fn replay(recording: &Path) -> Outcome<Replayed> {
+    let output = tempfile::tempfile()?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hharome"));
+    command.arg("replay").arg(recording).stderr(output.try_clone()?);
+    command.stdin(Stdio::null()).stdout(output.try_clone()?);
+    let began = Instant::now();
+    let mut process = Running(command.spawn()?);
+    let mut peak = 0.0;
+    let status = loop {
+        if let Some(status) = process.0.try_wait()? {
+            break status;
+        }
+        if began.elapsed() > REPLAY_LIMIT {
+            return Err(format!("the replay is not through in {REPLAY_LIMIT:?}").into());
+        }
+        // It may just have ended: then the kernel tells nothing any more.
+        peak = resident_peak(process.0.id()).unwrap_or(peak);
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    let time = began.elapsed();
+    let words = last_words(output)?;
+    if !status.success() {
+        return Err(format!("the replay: {status}: {words}").into());
+    }
+    Ok(Replayed { time, peak, words })
+}
+
+/// The kernel's high-water mark of a process's resident memory, in KB.
+fn resident_peak(process: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    value.split_whitespace().next()?.parse().ok()
+}
+
+/// The last lines of what a program said.
+fn last_words(mut output: File) -> Outcome<String> {
+    let mut text = String::new();
+    output.rewind()?;
+    output.read_to_string(&mut text)?;
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    Ok(lines[lines.len().saturating_sub(LAST_LINES)..].join(" | "))
 }
 
 /// A running floor.
@@ -222,6 +305,10 @@ fn private_folder() -> io::Result<TempDir> {
 
 fn socket(folder: &Path) -> PathBuf {
     folder.join("bridge.sock")
+}
+
+fn recordings(folder: &Path) -> PathBuf {
+    folder.join("recordings")
 }
 
 /// An address that nobody listens on now. Another program may take it before the bridge does; then

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::json;
 
 use super::samples::{Pairs, Range};
 
@@ -34,14 +35,26 @@ pub(crate) struct Row {
     note: Option<String>,
 }
 
-/// The most that the project allows itself.
-#[derive(Clone, Copy, Serialize)]
-#[serde(tag = "of", content = "at_most", rename_all = "snake_case")]
+/// What the project asks of itself.
+#[derive(Clone, Copy)]
 pub(crate) enum Target {
-    /// Of the ratio's median.
+    /// The ratio's median is at most this.
     Ratio(f64),
-    /// Of the figure itself.
+    /// The figure itself is at most this.
     Measured(f64),
+    /// The figure itself is at least this.
+    AtLeast(f64),
+}
+
+impl Serialize for Target {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let target = match self {
+            Self::Ratio(most) => json!({"of": "ratio", "at_most": most}),
+            Self::Measured(most) => json!({"of": "measured", "at_most": most}),
+            Self::AtLeast(least) => json!({"of": "measured", "at_least": least}),
+        };
+        target.serialize(serializer)
+    }
 }
 
 impl Row {
@@ -84,11 +97,12 @@ impl Row {
 
     /// With a target, and so with a verdict.
     pub(crate) fn target(self, target: Target) -> Self {
-        let (value, most) = match target {
-            Target::Ratio(most) => (self.ratio.map(|ratio| ratio.median), most),
-            Target::Measured(most) => (self.measured, most),
+        let reached = match target {
+            Target::Ratio(most) => self.ratio.map(|ratio| ratio.median <= most),
+            Target::Measured(most) => self.measured.map(|measured| measured <= most),
+            Target::AtLeast(least) => self.measured.map(|measured| measured >= least),
         };
-        let verdict = value.map(|value| if value <= most { "ok" } else { "missed" });
+        let verdict = reached.map(|reached| if reached { "ok" } else { "missed" });
         Self { target: Some(target), verdict, ..self }
     }
 
@@ -106,6 +120,7 @@ impl Row {
                 None => String::new(),
                 Some(Target::Ratio(most)) => format!("ratio ≤ {most}"),
                 Some(Target::Measured(most)) => format!("≤ {most}"),
+                Some(Target::AtLeast(least)) => format!("≥ {least}"),
             },
             self.verdict.unwrap_or_default().to_owned(),
         ]

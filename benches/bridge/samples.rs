@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Outcome;
+
 /// The times of one turn.
 pub(crate) struct Turn {
     sorted: Vec<Duration>,
@@ -67,4 +69,24 @@ pub(crate) fn range(figures: impl Iterator<Item = f64>) -> Range {
         f64::midpoint(at(middle.saturating_sub(1)), at(middle))
     };
     Range { median, min: at(0), max: at(sorted.len().saturating_sub(1)) }
+}
+
+/// A turn of each of two sides, round by round; each side begins every other round.
+pub(crate) fn in_turns<S, T>(
+    rounds: usize,
+    sides: &mut [S; 2],
+    mut turn: impl FnMut(&mut S) -> Outcome<T>,
+) -> Outcome<Vec<[T; 2]>> {
+    let [one, other] = sides;
+    let mut all = Vec::with_capacity(rounds);
+    for round in 0..rounds {
+        all.push(if round % 2 == 0 {
+            let first = turn(one)?;
+            [first, turn(other)?]
+        } else {
+            let first = turn(other)?;
+            [turn(one)?, first]
+        });
+    }
+    Ok(all)
 }

@@ -17,7 +17,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::device::Trouble;
 
@@ -75,9 +75,9 @@ impl<T> Source<T> {
                 trouble: None,
                 next_id: 0,
                 requests: 0,
+                view: View::default(),
             }),
             demand: watch::Sender::new(Demand::default()),
-            view: watch::Sender::new(View::default()),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -102,14 +102,14 @@ impl<T> Source<T> {
         }
         let id = inner.take_id();
         let (sender, answer) = oneshot::channel();
-        let place = inner.waiters.iter().position(|(waiting, _)| Some(*waiting) == other);
+        let stir = Arc::new(Notify::new());
+        let place = inner.waiters.iter().position(|waiting| Some(waiting.id) == other);
         let place = place.unwrap_or(inner.waiters.len());
-        inner.waiters.insert(place, (id, sender));
+        inner.waiters.insert(place, Waiting { id, answer: sender, stir: Arc::clone(&stir) });
         inner.requests += 1;
-        let view = self.shared.view.subscribe();
-        self.shared.publish(&inner);
+        self.shared.publish(&mut inner);
         drop(inner);
-        Ok(Waiter { id, shared: Arc::clone(&self.shared), answer, view })
+        Ok(Waiter { id, shared: Arc::clone(&self.shared), answer, stir })
     }
 
     /// Opens a listener: it gets every reading from now on, in order.
@@ -119,7 +119,7 @@ impl<T> Source<T> {
         let id = inner.take_id();
         let (sender, readings) = mpsc::channel(LISTENER_DEPTH);
         inner.listeners.push((id, sender));
-        self.shared.publish(&inner);
+        self.shared.publish(&mut inner);
         drop(inner);
         Listener { id, shared: Arc::clone(&self.shared), readings }
     }
@@ -137,7 +137,7 @@ impl<T> Source<T> {
         let mut inner = self.shared.lock();
         let abandoned = inner.nobody_wants();
         inner.reading = Some(ReadingState { abandoned });
-        self.shared.publish(&inner);
+        self.shared.publish(&mut inner);
         drop(inner);
         Reading { shared: Arc::clone(&self.shared), ended: false }
     }
@@ -153,11 +153,11 @@ impl<T> Source<T> {
     pub fn fail_all(&self, trouble: &Trouble) {
         let mut inner = self.shared.lock();
         inner.trouble = Some(trouble.clone());
-        for (_, waiter) in inner.waiters.drain(..) {
+        for waiting in inner.waiters.drain(..) {
             // A waiter that has just left needs no answer.
-            let _ = waiter.send(Err(trouble.clone()));
+            let _ = waiting.answer.send(Err(trouble.clone()));
         }
-        self.shared.publish(&inner);
+        self.shared.publish(&mut inner);
     }
 
     /// The device's side: it works (again).
@@ -180,13 +180,13 @@ impl<T> Reading<T> {
         let mut inner = self.shared.lock();
         let abandoned = inner.reading.take().is_none_or(|reading| reading.abandoned);
         if abandoned {
-            self.shared.publish(&inner);
+            self.shared.publish(&mut inner);
             return false;
         }
         let value = Arc::new(value);
         let mut reached = false;
-        while let Some((_, waiter)) = inner.waiters.pop_front() {
-            if waiter.send(Ok(Arc::clone(&value))).is_ok() {
+        while let Some(waiting) = inner.waiters.pop_front() {
+            if waiting.answer.send(Ok(Arc::clone(&value))).is_ok() {
                 reached = true;
                 break;
             }
@@ -205,7 +205,7 @@ impl<T> Reading<T> {
             }
             Err(mpsc::error::TrySendError::Closed(_)) => false,
         });
-        self.shared.publish(&inner);
+        self.shared.publish(&mut inner);
         reached
     }
 
@@ -215,13 +215,13 @@ impl<T> Reading<T> {
         let mut inner = self.shared.lock();
         let abandoned = inner.reading.take().is_none_or(|reading| reading.abandoned);
         if !abandoned {
-            while let Some((_, waiter)) = inner.waiters.pop_front() {
-                if waiter.send(Err(trouble.clone())).is_ok() {
+            while let Some(waiting) = inner.waiters.pop_front() {
+                if waiting.answer.send(Err(trouble.clone())).is_ok() {
                     break;
                 }
             }
         }
-        self.shared.publish(&inner);
+        self.shared.publish(&mut inner);
     }
 }
 
@@ -230,7 +230,7 @@ impl<T> Drop for Reading<T> {
         if !self.ended {
             let mut inner = self.shared.lock();
             inner.reading = None;
-            self.shared.publish(&inner);
+            self.shared.publish(&mut inner);
         }
     }
 }
@@ -240,7 +240,8 @@ pub struct Waiter<T> {
     id: u64,
     shared: Arc<Shared<T>>,
     answer: oneshot::Receiver<Result<Arc<T>, Trouble>>,
-    view: watch::Receiver<View>,
+    /// The queue has changed.
+    stir: Arc<Notify>,
 }
 
 impl<T> Waiter<T> {
@@ -262,7 +263,7 @@ impl<T> Waiter<T> {
     /// How far it has come, as of now.
     #[must_use]
     pub fn stage(&self) -> Stage {
-        self.view.borrow().stage_of(self.id)
+        self.shared.lock().view.stage_of(self.id)
     }
 
     /// Ends with the answer as [`Waiter::answer`] does, or with `None` when [`Waiter::stage`] may
@@ -271,8 +272,7 @@ impl<T> Waiter<T> {
         tokio::select! {
             biased;
             answer = &mut self.answer => Some(answer.unwrap_or_else(|_| Err(shut_down()))),
-            // Its sender lives in `shared`, which this waiter holds.
-            _ = self.view.changed() => None,
+            () = self.stir.notified() => None,
         }
     }
 }
@@ -284,7 +284,7 @@ fn shut_down() -> Trouble {
 impl<T> Drop for Waiter<T> {
     fn drop(&mut self) {
         let mut inner = self.shared.lock();
-        inner.waiters.retain(|(id, _)| *id != self.id);
+        inner.waiters.retain(|waiting| waiting.id != self.id);
         self.shared.leave(&mut inner);
     }
 }
@@ -311,22 +311,26 @@ impl<T> Drop for Listener<T> {
     }
 }
 
-/// The way to one waiter.
-type Answer<T> = oneshot::Sender<Result<Arc<T>, Trouble>>;
+/// A waiter, from the queue's side.
+struct Waiting<T> {
+    id: u64,
+    answer: oneshot::Sender<Result<Arc<T>, Trouble>>,
+    stir: Arc<Notify>,
+}
 
 struct Shared<T> {
     inner: Mutex<Inner<T>>,
     demand: watch::Sender<Demand>,
-    view: watch::Sender<View>,
 }
 
 struct Inner<T> {
-    waiters: VecDeque<(u64, Answer<T>)>,
+    waiters: VecDeque<Waiting<T>>,
     listeners: Vec<(u64, mpsc::Sender<Arc<T>>)>,
     reading: Option<ReadingState>,
     trouble: Option<Trouble>,
     next_id: u64,
     requests: u64,
+    view: View,
 }
 
 struct ReadingState {
@@ -377,12 +381,18 @@ impl<T> Shared<T> {
         self.publish(inner);
     }
 
-    fn publish(&self, inner: &Inner<T>) {
+    fn publish(&self, inner: &mut Inner<T>) {
         let view = View {
-            oldest: inner.waiters.front().map(|(id, _)| *id),
+            oldest: inner.waiters.front().map(|waiting| waiting.id),
             reading: inner.reading.as_ref().is_some_and(|reading| !reading.abandoned),
         };
-        self.view.send_if_modified(|now| std::mem::replace(now, view) != view);
+        if std::mem::replace(&mut inner.view, view) != view {
+            // One by one, in their order: a watch channel would wake them in a random one, and no
+            // two replays would be the same.
+            for waiting in &inner.waiters {
+                waiting.stir.notify_one();
+            }
+        }
         let demand = Demand { wanted: !inner.nobody_wants(), requests: inner.requests };
         self.demand.send_if_modified(|now| std::mem::replace(now, demand) != demand);
     }

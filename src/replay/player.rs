@@ -32,6 +32,11 @@ const PATIENCE: i64 = 500_000;
 /// runtime's clock.
 const LOOK: i64 = 1_000;
 
+/// Turns that everybody has before a line when frames are still awaited: a call goes through its
+/// connection's task, its device's, and back. Without them a player that waits by [`LOOK`] for each
+/// of many quick answers would fall behind.
+const TURNS: usize = 16;
+
 /// Frames of the time before whose own time is not known are sent so long before the beginning, in
 /// microseconds.
 const SHORTLY_BEFORE: i64 = -1_000;
@@ -155,6 +160,12 @@ impl<'a, H: House> Player<'a, H> {
                 self.wait(t).await;
             }
             last = (t, who);
+            if self.stage().judge.awaits_any() {
+                // What has to come before the next line is on its way.
+                for _ in 0..TURNS {
+                    tokio::task::yield_now().await;
+                }
+            }
             match who {
                 Who::Beginning => self.house.begin(),
                 Who::Daemon if self.daemon_waits(t) => {

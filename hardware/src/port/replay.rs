@@ -213,6 +213,7 @@ impl Reel {
 
     fn take(&mut self, line: TapeLine) {
         let TapeLine { line: number, micros, before, event } = line;
+        let since = if before { i64::MIN } else { micros };
         match event {
             PortEvent::Opened { .. } | PortEvent::NotOpened(_) => {
                 self.attempt = Some(TapeLine { line: number, micros, before, event });
@@ -233,10 +234,8 @@ impl Reel {
                 }
             }
             PortEvent::Baud(baud) => self.written_baud = baud,
-            PortEvent::Gone(fault) => {
-                self.gone = Some((if before { i64::MIN } else { micros }, fault));
-            }
-            PortEvent::NotWritten(fault) => self.not_written = Some((micros, fault)),
+            PortEvent::Gone(fault) => self.gone = Some((since, fault)),
+            PortEvent::NotWritten(fault) => self.not_written = Some((since, fault)),
             // The driver lets go by itself.
             PortEvent::Closed => {}
         }
@@ -292,9 +291,11 @@ impl Reel {
         if self.next_attempt().filter(first).is_none() {
             return Err(PortError::Absent { port: device });
         }
-        match self.attempt.take().map(|attempt| attempt.event) {
+        let attempt = self.attempt.take();
+        let micros = attempt.as_ref().map_or(now, |attempt| attempt.micros);
+        match attempt.map(|attempt| attempt.event) {
             Some(PortEvent::Opened { baud: taped, modem }) => {
-                for exchange in self.exchanges.begin() {
+                for exchange in self.exchanges.begin(micros) {
                     self.never_asked(exchange);
                 }
                 self.unasked.clear();
@@ -491,7 +492,7 @@ impl Drop for Reel {
             if self.complete {
                 self.attempt = None;
                 self.complete = false;
-                self.exchanges.begin();
+                self.exchanges.begin(0);
             }
         }
     }

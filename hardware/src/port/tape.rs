@@ -148,7 +148,7 @@ struct Remembered {
     /// readiness. Nothing of a person: that comes when a device is ready.
     events: Vec<PortEvent>,
     settled: bool,
-    /// How reading ended, when it has.
+    /// How reading ended or writing failed, when it has.
     gone: Option<PortEvent>,
 }
 
@@ -239,9 +239,8 @@ impl Head {
         self.write(event);
     }
 
-    /// Reading has ended.
-    fn gone(&self, fault: LineFault) {
-        let event = PortEvent::Gone(fault);
+    /// The line is of no use any more.
+    fn gone(&self, event: PortEvent) {
         self.memory.gone(event.clone());
         self.write(|| event);
     }
@@ -311,10 +310,10 @@ impl AsyncRead for TapedLine {
                 Some(new) if !new.is_empty() => {
                     self.head.event(|| PortEvent::In(Bytes::copy_from_slice(new)));
                 }
-                _ if wanted => self.head.gone(LineFault::End),
+                _ if wanted => self.head.gone(PortEvent::Gone(LineFault::End)),
                 _ => {}
             },
-            Poll::Ready(Err(error)) => self.head.gone(LineFault::from(error)),
+            Poll::Ready(Err(error)) => self.head.gone(PortEvent::Gone(LineFault::from(error))),
             Poll::Pending => {}
         }
         polled
@@ -334,7 +333,7 @@ impl AsyncWrite for TapedLine {
                 self.head.event(|| PortEvent::Out(Bytes::copy_from_slice(written)));
             }
             Poll::Ready(Err(error)) => {
-                self.head.event(|| PortEvent::NotWritten(LineFault::from(error)));
+                self.head.gone(PortEvent::NotWritten(LineFault::from(error)));
             }
             Poll::Pending => {}
         }

@@ -24,6 +24,9 @@ const EARLY: i64 = 50_000;
 /// drivers wait for a short answer (500 ms) with room to spare.
 const EARLIEST: i64 = 300_000;
 
+/// What a driver says so soon after the opening it says because of it, in microseconds.
+const AT_ONCE: i64 = 1_000_000;
+
 /// Exchanges at the beginning of a line that may be asked for again after the line has come back:
 /// a SAM-V module at the last of its rates takes 13 tries of its status, and tells its id.
 const START: usize = 16;
@@ -97,6 +100,8 @@ pub(super) struct Exchanges {
     complete: bool,
     /// The exchange that was taken or passed over last.
     last: Option<Exchange>,
+    /// When the line was opened, until something was asked on it.
+    opened: Option<i64>,
     /// The last idle poll of each request and rate, and whether it was a steady one.
     idle: BTreeMap<(Bytes, u32), (Exchange, bool)>,
     /// The beginning of the first line.
@@ -109,10 +114,11 @@ pub(super) struct Exchanges {
 }
 
 impl Exchanges {
-    /// Another line begins: what is left of the last one. The beginning of the first line and its
+    /// Another line begins, opened at `micros`: what is left of the last one. The beginning of the first line and its
     /// idle polls are kept.
-    pub(super) fn begin(&mut self) -> Vec<Exchange> {
+    pub(super) fn begin(&mut self, micros: i64) -> Vec<Exchange> {
         self.started |= !self.start.is_empty();
+        self.opened = Some(micros);
         self.complete = false;
         self.written.clear();
         self.leftovers()
@@ -231,7 +237,7 @@ impl Exchanges {
             for _ in 0..at {
                 verdict.never_asked.extend(self.pass_over());
             }
-            verdict.answer = self.take_next(now, false);
+            verdict.answer = self.take_next(now);
             return verdict;
         }
         let known = self.idle.get(&(request.clone(), baud));
@@ -256,17 +262,17 @@ impl Exchanges {
         {
             // Early, and no poll more: the driver has waited less for answers that did not come
             // than it did then.
-            verdict.answer = self.take_next(now, true);
+            verdict.answer = self.take_next(now);
         }
         verdict
     }
 
-    /// Takes the next exchange for a request at `now`; its answer. When `early`, it is held if that
-    /// is not for long.
-    fn take_next(&mut self, now: i64, early: bool) -> Option<Vec<Chunk>> {
+    /// Takes the next exchange for a request at `now`; its answer. One that comes early is held,
+    /// unless that were for longer than a driver waits.
+    fn take_next(&mut self, now: i64) -> Option<Vec<Chunk>> {
         let idle = self.is_idle(0);
         let exchange = self.window.pop_front()?;
-        let at_once = exchange.before || (early && exchange.micros - now > EARLIEST);
+        let at_once = exchange.before || exchange.micros - now > EARLIEST;
         let from = if at_once { now } else { now.max(exchange.micros) };
         let answer = exchange.answer_from(from);
         self.remember(exchange, idle);
@@ -278,6 +284,10 @@ impl Exchanges {
     fn due(&self, request: &[u8], baud: u32, now: i64) -> Option<usize> {
         let mut at = self.window.iter().position(|exchange| exchange.asks(request, baud))?;
         let exchange = self.window.get(at)?;
+        if at == 0 && self.opened.is_some_and(|opened| exchange.micros - opened < AT_ONCE) {
+            // It followed from the opening, and a busy machine may have taken its time then.
+            return Some(at);
+        }
         if !exchange.before && exchange.micros > now {
             let before = if at == 0 { self.last.as_ref() } else { self.window.get(at - 1) };
             let early = match before.filter(|before| before.same(exchange)) {
@@ -323,5 +333,6 @@ impl Exchanges {
             }
         }
         self.last = Some(exchange);
+        self.opened = None;
     }
 }
