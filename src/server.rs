@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -74,6 +74,8 @@ pub struct Start {
     pub outside: Outside,
     /// The name of a recording that is made from the start.
     pub record: Option<(String, PersonalData)>,
+    /// When it ends by itself; `None`: never.
+    pub until: Option<Instant>,
 }
 
 /// Serves until SIGTERM or SIGINT.
@@ -107,11 +109,13 @@ pub async fn serve(
         bridge,
     };
     let accepting = house.open(doors);
+    let mut over = std::pin::pin!(at(start.until));
     loop {
         tokio::select! {
             biased;
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            () = &mut over => break,
             _ = hangup.recv() => if let Some(new) = reload() {
                 house.reconfigure(&new, &log);
             },
@@ -131,6 +135,13 @@ pub async fn serve(
     }
     house.bridge.recorder.end("daemonStopped").await;
     Ok(())
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// The sockets that are bound.

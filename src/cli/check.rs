@@ -22,6 +22,7 @@ use crate::bridge::Clock;
 use crate::config::{Config, Loaded};
 use crate::devices::{Devices, PORT_FACT, photo_decoder};
 use crate::outside::Outside;
+use crate::recording;
 use crate::recording::recorder::Recorder;
 
 /// How long a device may take to be known: the ID-card reader tries five rates three times.
@@ -66,6 +67,7 @@ pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
         let held = daemon.is_some();
         let mut rows = rows(&config, daemon.as_ref()).await;
         rows.extend(check_photo_decoder(&config).await);
+        rows.extend(check_recording(&config));
         let failed = rows.iter().any(|row: &Row| row.verdict == Verdict::Failed);
         let file = source.as_ref().map(|path| path.display().to_string());
         let result = if json {
@@ -186,6 +188,16 @@ fn row(device: &DeviceStatus) -> Row {
     };
     let (device, driver) = (device.device.clone(), device.driver.clone());
     Row { device, driver, verdict, detail }
+}
+
+/// The folder of recordings, which is made when the first begins.
+fn check_recording(config: &Config) -> Option<Row> {
+    let directory = config.recording.directory.as_deref()?;
+    let (verdict, detail) = match recording::usable(directory) {
+        Ok(()) => (Verdict::Ok, directory.display().to_string()),
+        Err(words) => (Verdict::Failed, words),
+    };
+    Some(Row { device: "recording".to_owned(), driver: String::new(), verdict, detail })
 }
 
 /// The vendor's library is tried in its helper process, as it is used.

@@ -249,7 +249,9 @@ fn as_devices(replay: &Replay) -> ExitCode {
         }
         let source = Some(folder.join(META_FILE));
         let loaded = Loaded { config, source, written: Written::default() };
-        match server::serve(loaded, Start { outside, record: None }, || None, log).await {
+        match server::serve(loaded, Start { outside, record: None, until: None }, || None, log)
+            .await
+        {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(WRONG, error),
         }

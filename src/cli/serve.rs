@@ -51,6 +51,7 @@ pub(super) fn run(serve: Serve) -> ExitCode {
     let start = Start {
         outside: Outside::Kiosk(Recorder::default()),
         record: record.map(|name| (name, PersonalData::kept_if(keep_personal_data))),
+        until: None,
     };
     block_on(async move {
         let reload = || match load() {

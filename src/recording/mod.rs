@@ -19,12 +19,13 @@ mod redaction;
 mod writer;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_protocol::bridge::ProtocolVersion;
 use hharome_protocol::failure::Failure;
+use rustix::fs::{Access, access};
 
 use crate::bridge::Bridge;
 use crate::config::{Config, Secret, Written};
@@ -55,7 +56,7 @@ pub enum RecordError {
     #[error("{}: is there already; choose another name, or move it away", .0.display())]
     Exists(PathBuf),
     /// The disk says no.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}; see [recording] directory", path.display())]
     Disk {
         /// The recording's folder.
         path: PathBuf,
@@ -133,6 +134,25 @@ impl Planned {
     pub fn make(self) -> Result<Folder, RecordError> {
         Folder::create(&self.directory, &self.meta, self.redaction, self.limits)
     }
+}
+
+/// Whether recordings can be written to this directory, which may have to be made yet.
+///
+/// # Errors
+/// What is in the way, and the way out.
+pub fn usable(directory: &Path) -> Result<(), String> {
+    let there = directory.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(directory);
+    let wrong = if !there.is_dir() {
+        "is no folder"
+    } else if access(there, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        "this user may not write there"
+    } else {
+        return Ok(());
+    };
+    Err(format!(
+        "{}: {wrong}; set [recording] directory to a folder of the daemon's",
+        there.display()
+    ))
 }
 
 /// Says in the log that a recording begins.
