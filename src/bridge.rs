@@ -88,7 +88,7 @@ impl Bridge {
     }
 
     /// A new client.
-    pub(crate) fn admit(&self) -> Client {
+    pub(crate) fn admit(&self, transport: &'static str) -> Client {
         self.clients.fetch_add(1, Ordering::Relaxed);
         let limits = &self.config().limits;
         let bounds = Bounds {
@@ -100,6 +100,7 @@ impl Bridge {
         let tape = ClientTape::new(self.recorder.clone(), id);
         Client {
             id,
+            transport,
             outbox: Arc::new(Outbox::taped(bounds, tape.clone())),
             stages: Arc::new(StageSwitch::default()),
             tape,

@@ -53,6 +53,8 @@ pub struct Peer {
 pub struct Client {
     /// Number of the connection, for logs and listeners.
     pub id: u64,
+    /// `unix`, `tcp` or `ws`.
+    pub transport: &'static str,
     /// What waits to be written.
     pub outbox: Arc<Outbox>,
     /// The stages of its calls, if it wants to hear of them.
@@ -68,7 +70,7 @@ pub async fn serve(
     peer: Peer,
     stop: CancellationToken,
 ) {
-    let client = bridge.admit();
+    let client = bridge.admit(peer.transport);
     let id = client.id;
     tracing::debug!(connection = id, transport = peer.transport, "connection begins");
     let connected =
@@ -76,7 +78,7 @@ pub async fn serve(
     let session = client.tape.session();
     client.tape.write(|| connected);
     let mut connection = Connection {
-        transport_name: peer.transport,
+        admitted: peer.token_by.is_none(),
         session,
         stalled: false,
         calls: Calls::new(bridge.config().limits.calls_per_connection),
@@ -101,7 +103,8 @@ struct Connection<T> {
     pause_at: usize,
     /// Nothing more will be read.
     ended: bool,
-    transport_name: &'static str,
+    /// It has shown the token, or need not.
+    admitted: bool,
     /// The recording that knows of this client.
     session: u64,
     /// The socket takes nothing more at the moment.
@@ -193,6 +196,8 @@ impl<T: Transport> Connection<T> {
         if self.client.outbox.poll_overflow(cx) {
             return Poll::Ready(Step::End(End::TooSlow));
         }
+        // A call of this very client may have begun a recording just now.
+        self.introduce();
         let flushed = self.transport.poll_flush(cx, &self.client.outbox);
         if flushed.is_pending() != self.stalled {
             self.stalled = flushed.is_pending();
@@ -254,8 +259,9 @@ impl<T: Transport> Connection<T> {
         if std::mem::replace(&mut self.session, session) == session || session == 0 {
             return;
         }
-        let connected = ClientEvent::Connected { transport: self.transport_name, token: false };
-        tape.write_before(None, connected);
+        let (transport, token) = (self.client.transport, !self.admitted);
+        tape.write_before(None, ClientEvent::Connected { transport, token });
+        self.client.outbox.leave_untaped();
         for channel in self.bridge.channels.of(&self.client) {
             tape.write_before(None, ClientEvent::In(client::on(channel)));
         }
@@ -271,6 +277,7 @@ impl<T: Transport> Connection<T> {
     async fn admit(&mut self, by: Instant, stop: &CancellationToken) -> Result<(), End> {
         let mut late = std::pin::pin!(sleep_until(by));
         let first = std::future::poll_fn(|cx| {
+            self.introduce();
             if late.as_mut().poll(cx).is_ready() {
                 tracing::warn!(connection = self.client.id, "a client showed no token in time");
                 return Poll::Ready(Err(End::NotAdmitted));
@@ -296,6 +303,7 @@ impl<T: Transport> Connection<T> {
                 let right = access::admits(secret.as_ref(), &token);
                 self.client.tape.write(|| ClientEvent::Token(right));
                 if right {
+                    self.admitted = true;
                     return Ok(());
                 }
             }

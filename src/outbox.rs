@@ -10,6 +10,7 @@
 //!   given up: the only way in which a reply is lost.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
@@ -154,6 +155,8 @@ impl Queue {
 pub struct Outbox {
     inner: Mutex<Inner>,
     tape: Option<ClientTape>,
+    /// So many of the next frames belong to a time before the recording.
+    untaped: AtomicUsize,
 }
 
 struct Inner {
@@ -167,7 +170,7 @@ impl Outbox {
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         let inner = Inner { queue: Queue::new(bounds), overflowed: false, waker: None };
-        Self { inner: Mutex::new(inner), tape: None }
+        Self { inner: Mutex::new(inner), tape: None, untaped: AtomicUsize::new(0) }
     }
 
     /// An empty outbox whose frames are on the tape when they are taken out.
@@ -189,10 +192,17 @@ impl Outbox {
     /// The connection's side: the next frame to write.
     pub fn pop(&self) -> Option<Bytes> {
         let frame = self.lock().queue.pop()?;
-        if let Some(tape) = &self.tape {
+        if self.untaped.load(Ordering::Relaxed) > 0 {
+            self.untaped.fetch_sub(1, Ordering::Relaxed);
+        } else if let Some(tape) = &self.tape {
             tape.write(|| ClientEvent::Out(frame.clone()));
         }
         Some(frame)
+    }
+
+    /// The connection's side: what waits now answers what is in no recording, and is in none.
+    pub fn leave_untaped(&self) {
+        self.untaped.store(self.len(), Ordering::Relaxed);
     }
 
     /// The connection's side: frames that wait.

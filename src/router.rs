@@ -28,6 +28,8 @@ use crate::connection::Client;
 pub struct CallContext {
     /// Everything.
     pub bridge: Arc<Bridge>,
+    /// How its client is connected: `unix`, `tcp` or `ws`.
+    pub transport: &'static str,
     /// When the call arrived: time limits run from here.
     pub arrived: Instant,
     /// Its place in a device's queue: that of a call which it supersedes, or none yet.
@@ -307,6 +309,7 @@ impl Desk<'_> {
     fn context(&self, call: Option<(&'static str, frame::TaskId)>, place: Place) -> CallContext {
         CallContext {
             bridge: Arc::clone(self.bridge),
+            transport: self.client.transport,
             arrived: Instant::now(),
             place,
             stages: Stages::new(self.client, call),

@@ -34,6 +34,10 @@ use crate::transport::unix::{Socket, SocketError};
 /// How long clients have at the end: a little more than a connection takes for its own farewell.
 const DRAIN: Duration = Duration::from_secs(8);
 
+/// A daemon that is started again and again with `--record NAME` makes at most so many recordings,
+/// NAME, NAME-2, …: what is beyond that is a loop.
+const LAST_STARTED: u32 = 999;
+
 /// After a failed accept (no descriptors left, mostly) clients wait this long instead of the
 /// daemon spinning.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -98,9 +102,7 @@ pub async fn serve(
     bridge.recorder.set_written(written);
     if let Some((name, personal_data)) = start.record {
         // Before anything runs, so that the devices' beginning is on the tape.
-        let folder = recording::plan(&bridge, &name, personal_data)?.make()?;
-        bridge.recorder.begin(folder)?;
-        recording::announce(&name, personal_data);
+        record_from_the_start(&bridge, &name, personal_data)?;
     }
     let house = House {
         open: Arc::new(AtomicUsize::new(0)),
@@ -142,6 +144,38 @@ async fn at(moment: Option<Instant>) {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
     }
+}
+
+/// Begins a recording before anything has happened. A kiosk that is started anew records under the
+/// next free name; a disk that fails costs the recording and not the kiosk.
+///
+/// # Errors
+/// A recording that can never be: it is off, or the name cannot be.
+fn record_from_the_start(
+    bridge: &Bridge,
+    name: &str,
+    personal_data: PersonalData,
+) -> Result<(), RecordError> {
+    let begin = |name: &str| {
+        let folder = recording::plan(bridge, name, personal_data)?.make()?;
+        bridge.recorder.begin(folder)?;
+        recording::announce(name, personal_data);
+        Ok(())
+    };
+    let others = (2..=LAST_STARTED).map(|number| format!("{name}-{number}"));
+    for name in std::iter::once(name.to_owned()).chain(others) {
+        match begin(&name) {
+            Err(RecordError::Exists(_)) => {}
+            Err(error @ (RecordError::Off | RecordError::Name)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "nothing is recorded");
+                return Ok(());
+            }
+            Ok(()) => return Ok(()),
+        }
+    }
+    tracing::warn!(name, "nothing is recorded: {LAST_STARTED} recordings have this name already");
+    Ok(())
 }
 
 /// The sockets that are bound.

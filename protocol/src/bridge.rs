@@ -265,10 +265,13 @@ pub enum RecordVerb {
 pub struct RecordStatus {
     /// Whether one is under way.
     pub recording: bool,
-    /// Its name.
+    /// Its name, or that of the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// How much was written.
+    /// Where it is: an absolute path on the daemon's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// How much was written, in bytes.
     #[serde(default)]
     pub bytes: u64,
     /// Why the last one ended.

@@ -81,7 +81,7 @@ pub(super) async fn record(
     let bridge = context.bridge;
     match params.verb {
         RecordVerb::Status => {}
-        RecordVerb::Stop => bridge.recorder.end("stopped").await,
+        RecordVerb::Stop => bridge.recorder.end(recording::STOPPED).await,
         RecordVerb::Start => {
             let name = params.name.ok_or_else(|| Failure::bad_request("params.name: missing"))?;
             let personal_data = PersonalData::kept_if(params.keep_personal_data);

@@ -200,6 +200,15 @@ section! {
         /// How large one recording may grow; then it ends.
         max_bytes: u64 = 1024 * 1024 * 1024;
         "max_bytes", Default("1073741824"), whole(65_536, 1024 * 1024 * 1024 * 1024, "bytes"), Restart;
+        /// How large all recordings in the directory may grow together; then one ends, or does not
+        /// begin.
+        max_total_bytes: u64 = 4 * 1024 * 1024 * 1024;
+        "max_total_bytes", Default("4294967296"),
+        whole(65_536, 1024 * 1024 * 1024 * 1024, "bytes"), Restart;
+        /// How old a recording may become, in days; older ones are removed when another begins.
+        /// 0: they are kept for ever.
+        max_age_days: u32 = 0;
+        "max_age_days", Default("0"), whole(0, 3650, "days"), Restart;
         /// How long one recording may go on; then it ends.
         max_minutes: u64 = 24 * 60;
         "max_minutes", Default("1440"), whole(1, 31 * 24 * 60, "minutes"), Restart;

@@ -37,6 +37,12 @@ use writer::{Folder, Limits};
 /// The longest name of a recording.
 const NAME_CHARS: usize = 64;
 
+/// Why a recording ended: somebody stopped it.
+pub const STOPPED: &str = "stopped";
+
+/// Why a recording ended: the daemon stopped.
+pub const DAEMON_STOPPED: &str = "daemonStopped";
+
 /// Why a recording does not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -167,7 +173,11 @@ pub fn announce(name: &str, personal_data: PersonalData) {
     }
 }
 
-fn check_name(name: &str) -> Result<(), RecordError> {
+/// Checks the name of a recording, which becomes that of its folder.
+///
+/// # Errors
+/// [`RecordError::Name`]: it is empty, too long, or could lead elsewhere.
+pub fn check_name(name: &str) -> Result<(), RecordError> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let good = (1..=NAME_CHARS).contains(&name.len())
         && name.chars().all(allowed)

@@ -19,7 +19,7 @@ use hharome_protocol::bridge::RecordStatus;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::RecordError;
+use super::{DAEMON_STOPPED, RecordError, STOPPED};
 use super::writer::{Folder, Writer};
 use crate::config::Written;
 
@@ -187,6 +187,7 @@ impl Recorder {
         }
         let (tell, done) = watch::channel(false);
         let name = folder.name().to_owned();
+        let path = folder.path().to_string_lossy().into_owned();
         let writer = Writer::new(folder, Arc::clone(&self.0));
         std::thread::Builder::new()
             .name("recording".to_owned())
@@ -197,7 +198,8 @@ impl Recorder {
             .map_err(RecordError::Thread)?;
         state.sessions += 1;
         state.done = Some(done);
-        state.status = RecordStatus { recording: true, name: Some(name), bytes: 0, ended: None };
+        let (name, folder) = (Some(name), Some(path));
+        state.status = RecordStatus { recording: true, name, folder, bytes: 0, ended: None };
         self.0.session.store(state.sessions, Ordering::Relaxed);
         Ok(())
     }
@@ -348,16 +350,37 @@ impl Shared {
         lock(&self.state).status.bytes = bytes;
     }
 
-    /// The writer's side: it has ended.
-    pub(super) fn forget(&self) {
+    /// The writer's side: it has ended, with everything on the disk or words of what was wrong.
+    /// What was asked for is information. Anything else is a warning, one in all: the end that
+    /// nobody asked for, or that the last lines of the one asked for are lost.
+    pub(super) fn ended(&self, worked: Result<(), String>) {
         lock(&self.queue).events = Vec::new();
+        if let Err(wrong) = &worked
+            && self.close(wrong)
+        {
+            self.warn(wrong);
+            return;
+        }
+        let RecordStatus { name, ended, bytes, .. } = lock(&self.state).status.clone();
+        let (name, why) = (name.unwrap_or_default(), ended.unwrap_or_default());
+        match worked {
+            _ if ![STOPPED, DAEMON_STOPPED].contains(&why.as_str()) => {}
+            Ok(()) => tracing::info!(name, why, bytes, "recording ended"),
+            Err(wrong) => self.warn(&wrong),
+        }
     }
 
     /// The recording cannot go on. Said once.
     pub(super) fn fail(&self, why: &str) {
         if self.close(why) {
-            tracing::warn!(why, "the recording has ended; what was recorded so far is kept");
+            self.warn(why);
         }
+    }
+
+    fn warn(&self, why: &str) {
+        let RecordStatus { name, bytes, .. } = lock(&self.state).status.clone();
+        let name = name.unwrap_or_default();
+        tracing::warn!(name, why, bytes, "recording ended; what was recorded so far is kept");
     }
 
     /// The recording ends; tells whether it had not ended before.

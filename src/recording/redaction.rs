@@ -28,7 +28,14 @@ struct Redactors {
     frames: FrameRedactor,
     framing: Framing,
     idle: Duration,
-    ports: BTreeMap<&'static str, Box<dyn Redact>>,
+    ports: BTreeMap<&'static str, Port>,
+}
+
+/// The redactor of one port.
+struct Port {
+    redactor: Box<dyn Redact>,
+    /// It is still at what was before the recording.
+    before: bool,
 }
 
 impl Redaction {
@@ -51,8 +58,8 @@ impl Redaction {
         Self(Some(Redactors { pseudonyms, frames, framing, idle, ports: BTreeMap::new() }))
     }
 
-    /// An event of a port; those that can be let go. What was before a recording holds nothing of
-    /// a person, and is not mixed up with what follows.
+    /// An event of a port; those that can be let go. What was before the recording is not put
+    /// together with what follows.
     pub(super) fn port(
         &mut self,
         device: &'static str,
@@ -60,35 +67,33 @@ impl Redaction {
         before: bool,
         event: PortEvent,
     ) -> Vec<(When, PortEvent)> {
-        let Some(redactors) = self.0.as_mut().filter(|_| !before) else {
+        let Some(redactors) = &mut self.0 else {
             return vec![(When { micros, before }, event)];
         };
-        let redactor = redactors.ports.entry(device).or_insert_with(|| {
-            let pseudonyms = redactors.pseudonyms.clone();
-            match device {
-                "qr_scanner" => {
-                    let framing = redactors.framing.clone();
-                    Box::new(CodeRedactor::new(pseudonyms, framing, redactors.idle))
-                }
-                // What a reader of cards says is the strictest reading of any bytes: all that is
-                // no frame of its is filler.
-                _ => Box::new(CardRedactor::new(pseudonyms)),
-            }
-        });
-        let mut out = Vec::new();
-        redactor.push(At { micros, event }, &mut out);
-        out.into_iter().map(let_go).collect()
+        let mut let_go = Vec::new();
+        if let Some(port) = redactors.ports.get_mut(device).filter(|port| port.before && !before) {
+            let_go.extend(port.finish());
+            redactors.ports.remove(device);
+        }
+        if !redactors.ports.contains_key(device) {
+            let port = Port { redactor: redactors.redactor(device), before };
+            redactors.ports.insert(device, port);
+        }
+        if let Some(port) = redactors.ports.get_mut(device) {
+            let mut out = Vec::new();
+            port.redactor.push(At { micros, event }, &mut out);
+            let_go.extend(out.into_iter().map(|at| port.let_go(at)));
+        }
+        let_go
     }
 
     /// What was held back.
     pub(super) fn finish(&mut self) -> Vec<(&'static str, When, PortEvent)> {
-        let mut all = Vec::new();
-        for (device, redactor) in self.0.iter_mut().flat_map(|redactors| &mut redactors.ports) {
-            let mut out = Vec::new();
-            redactor.finish(&mut out);
-            all.extend(out.into_iter().map(let_go).map(|(when, event)| (*device, when, event)));
-        }
-        all
+        let ports = self.0.iter_mut().flat_map(|redactors| &mut redactors.ports);
+        let held = |(device, port): (&&'static str, &mut Port)| -> Vec<_> {
+            port.finish().into_iter().map(|(when, event)| (*device, when, event)).collect()
+        };
+        ports.flat_map(held).collect()
     }
 
     /// A photo.
@@ -117,6 +122,77 @@ impl Redaction {
     }
 }
 
-fn let_go(at: At) -> (When, PortEvent) {
-    (When { micros: at.micros, before: false }, at.event)
+impl Redactors {
+    fn redactor(&self, device: &str) -> Box<dyn Redact> {
+        let pseudonyms = self.pseudonyms.clone();
+        match device {
+            "qr_scanner" => {
+                Box::new(CodeRedactor::new(pseudonyms, self.framing.clone(), self.idle))
+            }
+            // What a reader of cards says is the strictest reading of any bytes: all that is no
+            // frame of its is filler.
+            _ => Box::new(CardRedactor::new(pseudonyms)),
+        }
+    }
+}
+
+impl Port {
+    fn finish(&mut self) -> Vec<(When, PortEvent)> {
+        let mut out = Vec::new();
+        self.redactor.finish(&mut out);
+        out.into_iter().map(|at| self.let_go(at)).collect()
+    }
+
+    fn let_go(&self, at: At) -> (When, PortEvent) {
+        (When { micros: at.micros, before: self.before }, at.event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hharome_hardware::id_card::frame;
+    use hharome_hardware::id_card::people::Card;
+
+    use super::*;
+
+    fn redaction() -> Redaction {
+        let framing = Framing {
+            suffix: b"\r".to_vec(),
+            prefix: Vec::new(),
+            encoding: hharome_hardware::code::framing::Encoding::Auto,
+            trigger: None,
+        };
+        let pseudonyms = Pseudonyms::with_key([7; 32]);
+        Redaction::new(pseudonyms, framing, Duration::from_millis(100), None)
+    }
+
+    /// What a module says that was in the middle of a card when its line was opened.
+    fn late_card() -> (Card, Vec<u8>) {
+        let card = Card::zhang_san();
+        let mut data = vec![1, 0, 4, 0];
+        data.extend(card.text.encode().unwrap());
+        data.extend(card.photo);
+        (card, frame::reply(0x90, &data))
+    }
+
+    #[test]
+    fn what_was_said_before_the_recording_is_redacted_as_well() {
+        let (card, bytes) = late_card();
+        let name: Vec<u8> = card.text.name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let holds = |bytes: &[u8]| bytes.windows(name.len()).any(|window| window == name);
+        assert!(holds(&bytes));
+        for cut in [bytes.len(), 600] {
+            let mut redaction = redaction();
+            let said = PortEvent::In(bytes[..cut].to_vec().into());
+            let mut out = redaction.port("id_card", 0, true, said);
+            out.extend(redaction.port("id_card", 9, false, PortEvent::Baud(9600)));
+            out.extend(redaction.finish().into_iter().map(|(_, when, event)| (when, event)));
+            let [(first, PortEvent::In(said)), (second, PortEvent::Baud(9600))] = &out[..] else {
+                panic!("{} events", out.len());
+            };
+            assert!((first.before, second.before) == (true, false));
+            assert_eq!(said.len(), cut);
+            assert!(!holds(said), "cut at {cut}");
+        }
+    }
 }

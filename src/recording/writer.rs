@@ -26,6 +26,10 @@ use super::redaction::Redaction;
 /// The writer writes at most this often.
 const PERIOD: Duration = Duration::from_millis(50);
 
+/// Lines that are held back of one client: it connects, shows its token, perhaps again, and has
+/// finished sending.
+const HELD_LINES: usize = 4;
+
 /// The folder of one recording, made and empty but for `meta.json`.
 pub struct Folder {
     path: PathBuf,
@@ -56,6 +60,8 @@ impl Folder {
         limits: Limits,
     ) -> Result<Self, RecordError> {
         let path = directory.join(&meta.name);
+        // Whoever asks where it is may stand elsewhere.
+        let path = std::path::absolute(&path).unwrap_or(path);
         let disk = |source| RecordError::Disk { path: path.clone(), source };
         // What a person's card says is nobody else's business, replaced or not.
         let mut folders = DirBuilder::new();
@@ -79,6 +85,12 @@ impl Folder {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// Writes one recording to its end.
@@ -89,9 +101,8 @@ pub(super) struct Writer {
     pending: BTreeMap<String, Vec<u8>>,
     /// Files that want an end line: those of clients that are gone do not.
     open: BTreeMap<String, Kind>,
-    /// Clients of which nothing else was taken down yet: they may turn out to be those who only
-    /// work the recorder.
-    arrived: BTreeMap<u64, ClientLine>,
+    /// Clients of which nothing was kept yet that somebody else would ask for.
+    arrived: BTreeMap<u64, Arrived>,
     /// The time of the last line.
     last: i64,
 }
@@ -102,6 +113,16 @@ enum Kind {
     Client,
 }
 
+/// A client that is there, and of which nothing is written yet.
+struct Arrived {
+    /// What is held back, in order.
+    lines: Vec<ClientLine>,
+    /// It has worked the recorder. Until it does something else it is in no recording: one who
+    /// says nothing at all is. Of one who was there before nobody can tell: it may be the one who
+    /// began the recording.
+    works_the_recorder: bool,
+}
+
 impl Writer {
     pub(super) fn new(folder: Folder, shared: Arc<Shared>) -> Self {
         let (pending, open, arrived) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
@@ -110,11 +131,11 @@ impl Writer {
 
     /// Until the recording ends.
     pub(super) fn run(mut self) {
-        if let Err(error) = self.work() {
+        let worked = self.work().map_err(|error| {
             let path = self.folder.path.display();
-            self.shared.fail(&format!("{path}: {error}"));
-        }
-        self.shared.forget();
+            format!("{path}: {error}")
+        });
+        self.shared.ended(worked);
     }
 
     fn work(&mut self) -> io::Result<()> {
@@ -177,19 +198,31 @@ impl Writer {
     fn client(&mut self, client: u64, t: i64, before: bool, what: ClientEvent) -> io::Result<()> {
         let line = ClientLine { t, before, ..Default::default() };
         if let ClientEvent::Connected { .. } = what {
-            self.arrived.insert(client, encode::client(line, what).line);
+            let lines = vec![encode::client(line, what).line];
+            self.arrived.insert(client, Arrived { lines, works_the_recorder: before });
             return Ok(());
         }
         let gone = matches!(what, ClientEvent::Gone(_));
-        let Some(what) = self.folder.redaction.client(what) else { return Ok(()) };
-        let file = client_file(client);
-        if let Some(connect) = self.arrived.remove(&client) {
-            if gone {
+        let Some(what) = self.folder.redaction.client(what) else {
+            if let Some(arrived) = self.arrived.get_mut(&client) {
+                arrived.works_the_recorder = true;
+            }
+            return Ok(());
+        };
+        if let Some(arrived) = self.arrived.get_mut(&client)
+            && matches!(what, ClientEvent::Token(true) | ClientEvent::InEnd)
+            && arrived.lines.len() < HELD_LINES
+        {
+            arrived.lines.push(encode::client(line, what).line);
+            return Ok(());
+        }
+        if let Some(arrived) = self.arrived.remove(&client) {
+            if gone && arrived.works_the_recorder {
                 return Ok(());
             }
-            self.open.insert(file.clone(), Kind::Client);
-            self.line(file.clone(), &connect)?;
+            self.arrive(client, &arrived)?;
         }
+        let file = client_file(client);
         if gone {
             self.open.remove(&file);
         }
@@ -198,6 +231,16 @@ impl Writer {
             self.blob(blob)?;
         }
         self.line(file, &encoded.line)
+    }
+
+    /// Writes what was held back of a client.
+    fn arrive(&mut self, client: u64, arrived: &Arrived) -> io::Result<()> {
+        let file = client_file(client);
+        for line in &arrived.lines {
+            self.line(file.clone(), line)?;
+        }
+        self.open.insert(file, Kind::Client);
+        Ok(())
     }
 
     fn port_line(&mut self, device: &str, encoded: encode::Encoded<PortLine>) -> io::Result<()> {
@@ -241,6 +284,11 @@ impl Writer {
     fn finish(&mut self, closed: Closed) -> io::Result<()> {
         for (device, at, what) in self.folder.redaction.finish() {
             self.port_line(device, encode::port(at.micros, at.before, &what))?;
+        }
+        for (client, arrived) in std::mem::take(&mut self.arrived) {
+            if !arrived.works_the_recorder {
+                self.arrive(client, &arrived)?;
+            }
         }
         let t = closed.micros.max(self.last);
         for (file, kind) in std::mem::take(&mut self.open) {

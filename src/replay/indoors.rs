@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::PRE_ROLL;
 use super::player::House;
 use super::socket::{self, Ear, SocketHand};
 use super::stage::Stage;
@@ -67,9 +69,12 @@ impl House for Indoors<'_> {
                 "ws" => "ws",
                 _ => "unix",
             },
-            // One of the time before had shown its token then.
-            token_by: (token && !before)
-                .then(|| Instant::now() + self.bridge.config().limits.handshake),
+            // How much of its time one of the time before had left nobody knows: all of it.
+            token_by: token.then(|| {
+                let ahead = if before { PRE_ROLL } else { 0 };
+                let ahead = Duration::from_micros(ahead.unsigned_abs());
+                Instant::now() + ahead + self.bridge.config().limits.handshake
+            }),
         };
         let token = peer.token_by.is_some();
         let served = connection::serve(Arc::clone(&self.bridge), socket, peer, self.stop.clone());

@@ -23,6 +23,7 @@ mod life;
 mod photo;
 mod reader_trouble;
 mod recording;
+mod recording_middle;
 mod sam_v;
 mod slow;
 mod transports;

@@ -11,9 +11,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::{BoxedLine, ModemLines, PortError, SerialLine, SerialPort};
 use crate::device::{State, Status, Trouble};
@@ -21,6 +23,16 @@ use crate::device::{State, Status, Trouble};
 /// Events of one start of a device that are kept at most: a SAM-V module tried at all five rates
 /// needs 40.
 const KEPT_EVENTS: usize = 64;
+
+/// Pieces of a start that are kept beyond it: a SAM-V module's status and id have 27 bytes at most.
+const KEPT_BYTES: usize = 64;
+
+/// A device may take so long before it begins to answer: a SAM-V module 2 s before a card's data.
+const ANSWER: Duration = Duration::from_millis(2500);
+
+/// After such a pause an answer, or a code, is over: the slowest rate brings a byte a millisecond,
+/// and scanners are told apart by 100 ms.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What happened at a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +162,8 @@ struct Remembered {
     settled: bool,
     /// How reading ended or writing failed, when it has.
     gone: Option<PortEvent>,
+    /// When something last passed, and whether it was to the device.
+    last: Option<(Instant, bool)>,
 }
 
 impl PortMemory {
@@ -158,6 +172,15 @@ impl PortMemory {
     #[must_use]
     pub fn events(&self) -> Vec<PortEvent> {
         self.lock().events.clone()
+    }
+
+    /// Whether driver and device are in the middle of something: a recording that began now would
+    /// have the second half of it only.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.lock()
+            .last
+            .is_some_and(|(at, asked)| at.elapsed() < if asked { ANSWER } else { PAUSE })
     }
 
     fn attempt(&self, event: PortEvent) {
@@ -183,6 +206,11 @@ impl PortMemory {
         }
     }
 
+    /// Bytes have passed, to the device or from it.
+    fn passed(&self, asked: bool) {
+        self.lock().last = Some((Instant::now(), asked));
+    }
+
     fn keep(&self, status: &Status, event: impl FnOnce() -> PortEvent) {
         let mut memory = self.lock();
         if memory.settled {
@@ -191,6 +219,10 @@ impl PortMemory {
         let full = memory.events.len() >= KEPT_EVENTS;
         if full || status.snapshot().state == State::Ready {
             memory.settled = true;
+            // What is longer than a device's answers about itself may be the rest of a reading.
+            memory
+                .events
+                .retain(|event| !matches!(event, PortEvent::In(bytes) if bytes.len() > KEPT_BYTES));
             return;
         }
         memory.events.push(event());
@@ -308,6 +340,7 @@ impl AsyncRead for TapedLine {
         match &polled {
             Poll::Ready(Ok(())) => match buf.filled().get(before..) {
                 Some(new) if !new.is_empty() => {
+                    self.head.memory.passed(false);
                     self.head.event(|| PortEvent::In(Bytes::copy_from_slice(new)));
                 }
                 _ if wanted => self.head.gone(PortEvent::Gone(LineFault::End)),
@@ -330,6 +363,7 @@ impl AsyncWrite for TapedLine {
         match &polled {
             Poll::Ready(Ok(written)) => {
                 let written = bytes.get(..*written).unwrap_or_default();
+                self.head.memory.passed(true);
                 self.head.event(|| PortEvent::Out(Bytes::copy_from_slice(written)));
             }
             Poll::Ready(Err(error)) => {

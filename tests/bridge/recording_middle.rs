@@ -1,0 +1,72 @@
+//! Recordings that begin while clients are busy: they replay as recorded all the same.
+
+use serde_json::json;
+
+use crate::fixture::{Client, Daemon, run, soon};
+
+const SECTIONS: &str = "[id_card]\ndriver = \"simulated\"\n[qr_scanner]\ndriver = \"simulated\"\n\
+                        [recording]\ndirectory = \"{dir}/recordings\"\n";
+
+async fn daemon(listen: &str) -> Daemon {
+    let daemon = Daemon::start(listen, SECTIONS).await;
+    daemon.ready("id_card").await;
+    daemon.ready("qr_scanner").await;
+    daemon
+}
+
+async fn record(client: &mut Client, verb: &str) {
+    let call = json!({"call": "bridge.record", "params": {"do": verb, "name": "m"}});
+    let reply = client.ask(&call.to_string()).await;
+    assert_eq!(reply["res"]["success"], true, "{reply}");
+}
+
+async fn replays(daemon: &Daemon) {
+    let folder = daemon.folder().join("recordings/m");
+    let folder = folder.to_str().expect("UTF-8");
+    let (code, said, words) = run(daemon.folder(), &["replay", "--strict", folder]).await;
+    assert_eq!(code, 0, "{said}{words}");
+}
+
+#[tokio::test]
+async fn calls_before_and_behind_the_start_in_one_write_are_told_apart() {
+    let daemon = daemon("").await;
+    let mut client = daemon.unix().await;
+    let ask = |from: u32| -> String {
+        (from..from + 30)
+            .map(|id| format!("{{\"action\":\"getDeviceInfo\",\"taskId\":\"{id}\"}}\n"))
+            .collect()
+    };
+    let start = "{\"call\":\"bridge.record\",\"params\":{\"do\":\"start\",\"name\":\"m\"}}\n";
+    client.bytes(format!("{}{start}{}", ask(1), ask(31)).as_bytes()).await;
+    for _ in 0..61 {
+        client.next().await;
+    }
+    // Whatever came behind it was recorded or not, as a whole.
+    client.ask(r#"{"action":"getDeviceInfo","taskId":"last"}"#).await;
+    record(&mut client, "stop").await;
+    replays(&daemon).await;
+}
+
+#[tokio::test]
+async fn clients_that_have_not_shown_their_token_yet_are_known_as_such() {
+    let daemon = daemon("token = \"a-token\"\n").await;
+    let (mut right, mut wrong) = (daemon.tcp_client().await, daemon.tcp_client().await);
+    let mut hand = daemon.unix().await;
+    let both_are_in = async {
+        loop {
+            let status = hand.ask(r#"{"call":"bridge.status"}"#).await;
+            if status["res"]["data"]["connections"].as_u64() >= Some(3) {
+                return;
+            }
+        }
+    };
+    soon("both clients are let in", both_are_in).await;
+    record(&mut hand, "start").await;
+    right.send(r#"{"token":"a-token"}"#).await;
+    let info = right.ask(r#"{"action":"getDeviceInfo","taskId":"1"}"#).await;
+    assert_eq!(info["success"], true);
+    wrong.send(r#"{"action":"getDeviceInfo","taskId":"1"}"#).await;
+    assert_eq!(wrong.rest().await.len(), 1);
+    record(&mut hand, "stop").await;
+    replays(&daemon).await;
+}
