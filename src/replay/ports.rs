@@ -58,7 +58,10 @@ impl RecordedPorts for FolderPorts {
         let tape = PortTape::open(&inner.recording, device, inner.damage.clone());
         let tape = tape.unwrap_or_else(|error| PortTape::unreadable(error, inner.damage.clone()));
         inner.given.push(tape.clone());
-        let (settings, findings) = ((inner.settings)(device), inner.findings.clone());
+        // A scanner speaks when something happens; the others answer, and no more.
+        let polled = device != "qr_scanner";
+        let settings = Settings { polled, ..(inner.settings)(device) };
+        let findings = inner.findings.clone();
         Box::new(replayed_port(device, tape, inner.timeline.clone(), settings, findings))
     }
 

@@ -35,17 +35,21 @@ use tokio::time::{Sleep, sleep, sleep_until};
 use super::tape::{LineFault, PortEvent};
 use super::{BoxedLine, ModemLines, PortError, SerialLine, SerialPort};
 use crate::device::Trouble;
-use exchanges::{Chunk, Exchange, Exchanges, Verdict};
+use exchanges::{Belongs, Chunk, Exchange, Exchanges, Verdict};
 use faults::{Plan, micros};
 use timeline::Place;
 
-pub use faults::{Fault, What, When};
-pub use findings::{Finding, Findings, Oddity};
+pub use faults::{Fate, Fault, What, When};
+pub use findings::{Finding, Findings, Oddity, Tally};
 pub use timeline::{Conductor, Timeline};
 
 /// Exchanges that are read ahead. Enough to see past any run of retries to what comes of it, and
 /// little memory: answers of 1,300 bytes at most.
 const READ_AHEAD: usize = 64;
+
+/// Pieces of one answer that are read ahead: a card with fingerprints, byte by byte, has 2,321.
+/// What comes after so many comes at its own time.
+const ANSWER_PIECES: usize = 4096;
 
 /// Chunks that nobody asked for and that are read ahead.
 const CHUNKS_AHEAD: usize = 64;
@@ -96,6 +100,8 @@ pub struct Settings {
     /// Exchanges wait for their request for ever: whoever asks may ask later than it was asked
     /// then, and still gets all of it.
     pub patient: bool,
+    /// The device says nothing but answers, so that an answer may be given once more.
+    pub polled: bool,
     /// What goes wrong.
     pub faults: Vec<Fault>,
 }
@@ -109,7 +115,7 @@ pub fn replayed_port(
     settings: Settings,
     findings: Findings,
 ) -> ReplayPort {
-    let Settings { strict, patient, faults } = settings;
+    let Settings { strict, patient, polled, faults } = settings;
     let reel = Reel {
         device,
         timeline,
@@ -118,9 +124,13 @@ pub fn replayed_port(
         findings,
         tape: Box::new(tape),
         attempt: None,
-        exchanges: Exchanges::default(),
+        polled,
+        exchanges: Exchanges::new(polled),
         unasked: VecDeque::new(),
-        last_unasked: None,
+        burst: None,
+        groups: 0,
+        looked_at: 0,
+        lost: None,
         due: VecDeque::new(),
         gone: None,
         not_written: None,
@@ -156,6 +166,7 @@ struct Reel {
     timeline: Timeline,
     strict: bool,
     patient: bool,
+    polled: bool,
     findings: Findings,
     tape: Box<dyn TapeReader>,
     /// The next attempt to open, when the tape has come to it.
@@ -163,8 +174,14 @@ struct Reel {
     exchanges: Exchanges,
     /// Bytes that came before anything was written on this line.
     unasked: VecDeque<Chunk>,
-    /// When the last of them came, to tell bursts apart.
-    last_unasked: Option<i64>,
+    /// The burst that came last, and when its last piece did.
+    burst: Option<(u64, i64)>,
+    /// Answers and bursts that have come up or will.
+    groups: u64,
+    /// The one whose faults were looked for last.
+    looked_at: u64,
+    /// The one of which nothing more comes.
+    lost: Option<u64>,
     /// What the driver gets, and when.
     due: VecDeque<Due>,
     /// The end of the line on the tape.
@@ -192,6 +209,8 @@ struct Due {
     chunk: Chunk,
     /// It answers something, and may be thrown away unread.
     answers: bool,
+    /// The answer or burst that it is part of: what comes without a pause.
+    group: u64,
 }
 
 impl Reel {
@@ -199,6 +218,7 @@ impl Reel {
     fn fill(&mut self) {
         while !self.complete
             && self.exchanges.len() < READ_AHEAD
+            && self.exchanges.last_len() < ANSWER_PIECES
             && self.unasked.len() < CHUNKS_AHEAD
             && self.not_written.is_none()
         {
@@ -229,7 +249,7 @@ impl Reel {
             }),
             PortEvent::In(bytes) => {
                 let chunk = Chunk { micros, bytes };
-                if !self.exchanges.push_answer(chunk.clone()) {
+                if self.exchanges.push_answer(chunk.clone()) == Belongs::Unasked {
                     self.unasked.push_back(chunk);
                 }
             }
@@ -284,6 +304,12 @@ impl Reel {
             // The fault is over, and the tape goes on where it was.
             self.out_until = None;
             self.plug_in(baud);
+            // What was said to nobody.
+            self.fill();
+            while self.unasked.front().is_some_and(|chunk| chunk.micros < now) {
+                self.unasked.pop_front();
+                self.fill();
+            }
             return Ok(());
         }
         let device = self.device.to_owned();
@@ -299,6 +325,7 @@ impl Reel {
                     self.never_asked(exchange);
                 }
                 self.unasked.clear();
+                self.due.clear();
                 self.gone = None;
                 self.not_written = None;
                 self.complete = false;
@@ -316,7 +343,6 @@ impl Reel {
     fn plug_in(&mut self, baud: u32) {
         self.open = true;
         self.baud = baud;
-        self.due.clear();
     }
 
     /// When the port is worth opening again; `None`: never.
@@ -374,8 +400,16 @@ impl Reel {
         if faulted.again {
             self.exchanges.spoilt();
         }
+        self.groups += 1;
+        let mut last = None;
         for chunk in faulted.chunks {
-            self.schedule(chunk, true);
+            // What comes after a pause comes by itself, as a code does after its trigger.
+            if last.is_some_and(|last| chunk.micros - last >= BURST_GAP) {
+                self.groups += 1;
+            }
+            last = Some(chunk.micros);
+            let group = self.groups;
+            self.schedule(Due { chunk, answers: true, group });
         }
         if let Some(length) = faulted.unplug {
             self.unplug(now, length);
@@ -386,34 +420,81 @@ impl Reel {
     fn burst(&mut self, now: i64) {
         while self.unasked.front().is_some_and(|chunk| chunk.micros <= now) {
             let Some(chunk) = self.unasked.pop_front() else { return };
-            let goes_on = self.last_unasked.is_some_and(|last| chunk.micros - last < BURST_GAP);
-            self.last_unasked = Some(chunk.micros);
-            if goes_on {
-                // What has befallen the beginning of a burst does not befall the rest of it.
-                self.schedule(chunk, false);
-            } else {
-                let faulted = self.plan.exchange(now, vec![chunk]);
-                for chunk in faulted.chunks {
-                    self.schedule(chunk, false);
+            let going_on = self.burst.filter(|(_, last)| chunk.micros - last < BURST_GAP);
+            let at = chunk.micros;
+            let chunks = match going_on {
+                Some((group, _)) => {
+                    self.burst = Some((group, at));
+                    vec![chunk]
                 }
-                if let Some(length) = faulted.unplug {
-                    self.unplug(now, length);
+                None => {
+                    self.groups += 1;
+                    self.burst = Some((self.groups, at));
+                    let faulted = self.plan.exchange(now, vec![chunk]);
+                    if faulted.rest_is_lost {
+                        self.lost = Some(self.groups);
+                    }
+                    if let Some(length) = faulted.unplug {
+                        self.unplug(now, length);
+                    }
+                    faulted.chunks
                 }
+            };
+            let group = self.burst.map_or(0, |(group, _)| group);
+            for chunk in chunks {
+                self.schedule(Due { chunk, answers: false, group });
             }
             self.fill();
         }
     }
 
     /// In the order of their times; those of the same time in the order in which they came.
-    fn schedule(&mut self, chunk: Chunk, answers: bool) {
-        let at = self.due.iter().rposition(|due| due.chunk.micros <= chunk.micros);
-        self.due.insert(at.map_or(0, |at| at + 1), Due { chunk, answers });
+    fn schedule(&mut self, due: Due) {
+        let at = self.due.iter().rposition(|other| other.chunk.micros <= due.chunk.micros);
+        self.due.insert(at.map_or(0, |at| at + 1), due);
+    }
+
+    /// Whether what is due first is due now, after what the faults leave of it.
+    fn comes_up(&mut self, now: i64) -> bool {
+        while let Some(first) = self.due.front().filter(|due| due.chunk.micros <= now) {
+            let (at, group, answers) = (first.chunk.micros, first.group, first.answers);
+            if self.lost == Some(group) || self.plan.is_silent(at) {
+                self.due.pop_front();
+                if answers {
+                    self.exchanges.spoilt();
+                }
+                continue;
+            }
+            if self.looked_at == group {
+                return true;
+            }
+            self.looked_at = group;
+            let (own, others) = std::mem::take(&mut self.due)
+                .into_iter()
+                .partition::<VecDeque<_>, _>(|due| due.group == group);
+            self.due = others;
+            let faulted = self.plan.comes_up(at, own.into_iter().map(|due| due.chunk).collect());
+            if faulted.again && answers {
+                self.exchanges.spoilt();
+            }
+            for chunk in faulted.chunks {
+                self.schedule(Due { chunk, answers, group });
+            }
+            // What was cut short has its rest among what is scheduled, and nothing after it.
+            if faulted.rest_is_lost && !self.due.iter().any(|due| due.group == group) {
+                self.lost = Some(group);
+            }
+        }
+        false
     }
 
     fn unplug(&mut self, now: i64, length: Duration) {
+        let until = now + micros(length);
         self.open = false;
-        self.out_until = Some(now + micros(length));
-        self.due.clear();
+        self.out_until = Some(until);
+        // A device that speaks by itself goes on doing so afterwards.
+        let goes_on = !self.polled;
+        self.due.retain(|due| goes_on && due.chunk.micros >= until);
     }
 
     /// What the driver reads now: a piece, the end, or nothing before the moment that is given.
@@ -435,7 +516,7 @@ impl Reel {
             return Ok(Ok(()));
         }
         let is_gone = |gone: &(i64, LineFault)| gone.0 <= now;
-        match self.due.front_mut().filter(|due| due.chunk.micros <= now) {
+        match self.comes_up(now).then(|| self.due.front_mut()).flatten() {
             Some(due) => {
                 let bytes = &mut due.chunk.bytes;
                 buf.put_slice(&bytes.split_to(bytes.len().min(buf.remaining())));
@@ -479,6 +560,10 @@ impl Reel {
 impl Drop for Reel {
     /// The replay is over: what is left on the tape was never asked for.
     fn drop(&mut self) {
+        let (exchanges, fates) = self.plan.tally();
+        if !fates.is_empty() {
+            self.findings.tally(Tally { device: self.device, exchanges, fates });
+        }
         loop {
             self.fill();
             for exchange in self.exchanges.leftovers() {

@@ -11,6 +11,10 @@
 //! * No answer is given before it was given then: a request that comes a little early is held, one
 //!   that comes much too early is one poll more.
 //! * Answers keep their distance from their request.
+//!
+//! That is for devices that are polled. One that speaks when something happens, such as a scanner
+//! between its start and its stop, has more in an answer than what was asked for: it is never given
+//! twice, and one request more is met with silence.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -92,9 +96,24 @@ pub(super) struct Verdict {
     pub(super) instead_of: Option<(Bytes, u64)>,
 }
 
+/// Where a piece of the tape belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Belongs {
+    /// To the exchange that was pushed last.
+    Answer,
+    /// To nobody's request.
+    Unasked,
+    /// To a request that was passed over.
+    Orphan,
+}
+
 /// The exchanges of one open line, a window of them.
 #[derive(Default)]
 pub(super) struct Exchanges {
+    /// The device says nothing but answers.
+    polled: bool,
+    /// What comes next on the tape answers a request that was passed over.
+    orphaned: bool,
     window: VecDeque<Exchange>,
     /// No more will come.
     complete: bool,
@@ -114,12 +133,18 @@ pub(super) struct Exchanges {
 }
 
 impl Exchanges {
+    /// Of a device that says nothing but answers, or not.
+    pub(super) fn new(polled: bool) -> Self {
+        Self { polled, ..Self::default() }
+    }
+
     /// Another line begins, opened at `micros`: what is left of the last one. The beginning of the first line and its
     /// idle polls are kept.
     pub(super) fn begin(&mut self, micros: i64) -> Vec<Exchange> {
         self.started |= !self.start.is_empty();
         self.opened = Some(micros);
         self.complete = false;
+        self.orphaned = false;
         self.written.clear();
         self.leftovers()
     }
@@ -138,11 +163,12 @@ impl Exchanges {
         if !self.started && self.start.len() < START {
             self.start.push(exchange.clone());
         }
+        self.orphaned = false;
         self.window.push_back(exchange);
     }
 
-    /// More that came back in the exchange that was pushed last; `false` if there is none.
-    pub(super) fn push_answer(&mut self, chunk: Chunk) -> bool {
+    /// More that came back; where it belongs.
+    pub(super) fn push_answer(&mut self, chunk: Chunk) -> Belongs {
         if !self.started
             && let Some(start) = self.start.last_mut()
             && self.window.back().is_some_and(|last| last.line == start.line)
@@ -152,10 +178,16 @@ impl Exchanges {
         match self.window.back_mut() {
             Some(exchange) => {
                 exchange.answer.push(chunk);
-                true
+                Belongs::Answer
             }
-            None => false,
+            None if self.orphaned => Belongs::Orphan,
+            None => Belongs::Unasked,
         }
+    }
+
+    /// Pieces of the exchange that was pushed last.
+    pub(super) fn last_len(&self) -> usize {
+        self.window.back().map_or(0, |exchange| exchange.answer.len())
     }
 
     /// No more will come on this line.
@@ -182,6 +214,7 @@ impl Exchanges {
     pub(super) fn pass_over(&mut self) -> Option<Exchange> {
         let idle = self.is_idle(0);
         let exchange = self.window.pop_front()?;
+        self.orphaned = self.window.is_empty();
         self.remember(exchange.clone(), idle);
         (!idle && !exchange.before).then_some(exchange)
     }
@@ -238,6 +271,13 @@ impl Exchanges {
                 verdict.never_asked.extend(self.pass_over());
             }
             verdict.answer = self.take_next(now);
+            return verdict;
+        }
+        if !self.polled {
+            let known = self.window.iter().chain(&self.last).chain(&self.start);
+            if known.into_iter().any(|exchange| exchange.asks(&request, baud)) {
+                verdict.answer = Some(Vec::new());
+            }
             return verdict;
         }
         let known = self.idle.get(&(request.clone(), baud));
@@ -307,11 +347,13 @@ impl Exchanges {
 
     /// Whether the driver asked the same again after this one, or nothing more.
     fn is_idle(&self, at: usize) -> bool {
-        match (self.window.get(at), self.window.get(at + 1)) {
-            (Some(exchange), Some(next)) => next.same(exchange),
-            (Some(_), None) => self.complete,
-            (None, _) => false,
-        }
+        let Some(exchange) = self.window.get(at) else { return false };
+        let changed_nothing = self.polled || exchange.answer.is_empty() || self.is_steady(at);
+        changed_nothing
+            && match self.window.get(at + 1) {
+                Some(next) => next.same(exchange),
+                None => self.complete,
+            }
     }
 
     /// Whether the next one had the same request and answer.

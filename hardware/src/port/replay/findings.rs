@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::faults::Fate;
+
 /// Findings of one replay that are kept; more than a person reads. The rest is counted.
 const KEPT: usize = 1000;
 
@@ -35,6 +37,17 @@ pub struct Finding {
     pub line: Option<u64>,
 }
 
+/// What came of the faults of one port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// Whose port: the device's section of the configuration.
+    pub device: &'static str,
+    /// How many exchanges it had, bursts that nobody asked for included.
+    pub exchanges: u64,
+    /// Of each fault, in the order of [`super::Settings::faults`].
+    pub fates: Vec<Fate>,
+}
+
 /// A list that the ports of one replay share. Clones are the same list.
 #[derive(Clone, Default)]
 pub struct Findings(Arc<Mutex<List>>);
@@ -43,6 +56,7 @@ pub struct Findings(Arc<Mutex<List>>);
 struct List {
     kept: Vec<Finding>,
     passed_over: u64,
+    tallies: Vec<Tally>,
 }
 
 impl Findings {
@@ -55,8 +69,18 @@ impl Findings {
     /// What was noticed, in order, and how much more there was than is kept.
     #[must_use]
     pub fn take(&self) -> (Vec<Finding>, u64) {
-        let list = std::mem::take(&mut *self.lock());
-        (list.kept, list.passed_over)
+        let mut list = self.lock();
+        (std::mem::take(&mut list.kept), std::mem::take(&mut list.passed_over))
+    }
+
+    /// What came of the faults, of each port that has ended and had any.
+    #[must_use]
+    pub fn tallies(&self) -> Vec<Tally> {
+        self.lock().tallies.clone()
+    }
+
+    pub(super) fn tally(&self, tally: Tally) {
+        self.lock().tallies.push(tally);
     }
 
     pub(super) fn add(&self, finding: Finding) {

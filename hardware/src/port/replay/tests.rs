@@ -189,6 +189,7 @@ async fn replay<T: Send + Sync + 'static>(
     word: fn(&T) -> String,
 ) -> (Got, Vec<Finding>) {
     let findings = Findings::new();
+    let settings = Settings { polled: device == "id_card", ..settings };
     let (timeline, conductor) = Timeline::conducted(Instant::now());
     let conductor = tokio::spawn(conductor.run());
     let port = replayed_port(device, tape.into_iter(), timeline, settings, findings.clone());
@@ -435,6 +436,37 @@ async fn an_unplugged_reader_is_gone_for_so_long_and_then_goes_on() {
     assert_eq!(words(&now)[2], name_of(&Card::zhang_san()));
 }
 
+#[tokio::test(start_paused = true)]
+async fn it_is_told_what_came_of_each_fault() {
+    let tape = one_card().await;
+    let findings = Findings::new();
+    let fault = |number, what| Fault { when: When::Exchange(number), what };
+    let faults = vec![
+        fault(1, What::Drop),
+        fault(9_999, What::Drop),
+        // A status reply has 11 bytes: AA AA AA 96 69, length, three of status, check byte.
+        fault(2, What::Flip(11)),
+        Fault { when: When::At(2_500_000), what: What::Unplug(Duration::from_secs(1)) },
+    ];
+    let settings = Settings { faults, ..Settings::default() };
+    {
+        let timeline = Timeline::new(Instant::now(), 1.0);
+        let tape = tape.into_iter();
+        let mut port = replayed_port("id_card", tape, timeline, settings, findings.clone());
+        let mut line = port.open(115_200).unwrap();
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        for _ in 0..3 {
+            line.write_all(&crate::id_card::frame::request([0x11, 0xFF], &[])).await.unwrap();
+            sleep(ms(100)).await;
+        }
+        let mut scratch = [0; 64];
+        assert_eq!(findings.tallies(), []);
+        while timeout(ms(3_000), line.read(&mut scratch)).await.is_ok_and(|n| n.unwrap() > 0) {}
+    }
+    let fates = vec![Fate::Struck, Fate::NeverStruck, Fate::ChangedNothing(11), Fate::Struck];
+    assert_eq!(findings.tallies(), [Tally { device: "id_card", exchanges: 3, fates }]);
+}
+
 fn scanner(suffix: &str, trigger: Option<Trigger>) -> (Source<crate::code::Code>, SerialScanner) {
     let source = Source::new();
     let framing =
@@ -499,6 +531,71 @@ async fn a_burst_that_nobody_asked_for_can_be_lost_or_cut() {
     }
 }
 
+fn line(number: u64, millis: i64, event: PortEvent) -> TapeLine {
+    TapeLine { line: number, micros: millis * 1000, before: false, event }
+}
+
+/// One start of the module, and codes that follow from nothing but people.
+fn one_start_and_codes(codes: u64) -> Vec<TapeLine> {
+    let start = Bytes::from_static(Trigger::Honeywell.start());
+    let mut tape = vec![
+        line(1, 0, PortEvent::Opened { baud: 9600, modem: None }),
+        line(2, 10, PortEvent::Out(start)),
+    ];
+    tape.extend((0..codes).map(|number| {
+        let text = Bytes::from(format!("code {number}\r"));
+        line(3 + number, 1_000 + 700 * i64::try_from(number).unwrap(), PortEvent::In(text))
+    }));
+    tape
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_is_given_once_however_often_the_module_is_started() {
+    let tape = one_start_and_codes(50);
+    let wants: Vec<_> = (0..60).map(|_| (0, 100_000)).collect();
+    let (source, driver) = scanner("\r", Some(Trigger::Honeywell));
+    let (got, findings) =
+        replay("qr_scanner", tape, Settings::default(), driver, &source, &wants, code).await;
+    let expected: Vec<_> = (0..50).map(|number| format!("code {number}")).collect();
+    assert_eq!(words(&got)[..50], expected);
+    assert_eq!(words(&got)[50..], ["nothing"; 10]);
+    assert_eq!(got[49].0, 1_000 + 700 * 49);
+    // At the end the module was stopped, which it was not then.
+    assert!(findings.iter().all(|finding| finding.request == Trigger::Honeywell.stop()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_to_an_unplugged_line_or_into_a_silence_is_lost() {
+    // Codes at 1.0 s, 1.7 s, 2.4 s, 3.1 s.
+    for what in [What::Unplug(ms(1_000)), What::Silence(ms(1_000))] {
+        for trigger in [None, Some(Trigger::Honeywell)] {
+            let mut tape = one_start_and_codes(4);
+            if trigger.is_none() {
+                tape.remove(1);
+            }
+            let wants = [(0, 1_400), (1_600, 9_000), (2_800, 9_000)];
+            let (source, driver) = scanner("\r", trigger);
+            let settings = fault(When::At(1_500_000), what);
+            let (got, _) =
+                replay("qr_scanner", tape, settings, driver, &source, &wants, code).await;
+            assert_eq!(words(&got)[0], "code 0", "{what:?} {trigger:?}");
+            assert!(words(&got).contains(&"code 3"), "{what:?} {trigger:?} {got:?}");
+            assert!(!words(&got).contains(&"code 1"), "{what:?} {trigger:?} {got:?}");
+            assert!(!words(&got).contains(&"code 2"), "{what:?} {trigger:?} {got:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_at_a_moment_meets_what_comes_up_next_whoever_asked_for_it_and_when() {
+    let wants = [(0, 9_000), (0, 9_000), (0, 9_000)];
+    let (source, driver) = scanner("\r", Some(Trigger::Honeywell));
+    let settings = fault(When::At(1_500_000), What::Drop);
+    let tape = one_start_and_codes(4);
+    let (got, _) = replay("qr_scanner", tape, settings, driver, &source, &wants, code).await;
+    assert_eq!(words(&got), ["code 0", "code 2", "code 3"]);
+}
+
 fn any_event() -> impl Strategy<Value = PortEvent> {
     let bytes = || proptest::collection::vec(0u8..4, 1..6).prop_map(Bytes::from);
     prop_oneof![
@@ -547,6 +644,7 @@ proptest! {
         writes in proptest::collection::vec(
             (0u64..400, proptest::collection::vec(0u8..4, 1..6)), 0..20),
         patient: bool,
+        polled: bool,
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -565,7 +663,7 @@ proptest! {
                 .collect();
             let (timeline, conductor) = Timeline::conducted(Instant::now());
             tokio::spawn(conductor.run());
-            let settings = Settings { patient, ..Settings::default() };
+            let settings = Settings { patient, polled, ..Settings::default() };
             let port = replayed_port("d", tape.into_iter(), timeline, settings, Findings::new());
             let status = Status::new("d", State::Busy);
             let task = tokio::spawn(device::run(Box::new(port), AnyDriver(writes), status));
