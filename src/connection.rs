@@ -190,14 +190,14 @@ impl<T: Transport> Connection<T> {
         self.introduce();
         let mut answered = false;
         while let Poll::Ready(Some(frame)) = self.calls.poll_answer(cx) {
+            // The call may have begun a recording, in which those that are under way have to be.
+            self.introduce();
             self.client.outbox.push(frame);
             answered = true;
         }
         if self.client.outbox.poll_overflow(cx) {
             return Poll::Ready(Step::End(End::TooSlow));
         }
-        // A call of this very client may have begun a recording just now.
-        self.introduce();
         let flushed = self.transport.poll_flush(cx, &self.client.outbox);
         if flushed.is_pending() != self.stalled {
             self.stalled = flushed.is_pending();
@@ -261,7 +261,6 @@ impl<T: Transport> Connection<T> {
         }
         let (transport, token) = (self.client.transport, !self.admitted);
         tape.write_before(None, ClientEvent::Connected { transport, token });
-        self.client.outbox.leave_untaped();
         for channel in self.bridge.channels.of(&self.client) {
             tape.write_before(None, ClientEvent::In(client::on(channel)));
         }

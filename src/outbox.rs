@@ -10,7 +10,6 @@
 //!   given up: the only way in which a reply is lost.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
@@ -155,13 +154,14 @@ impl Queue {
 pub struct Outbox {
     inner: Mutex<Inner>,
     tape: Option<ClientTape>,
-    /// So many of the next frames belong to a time before the recording.
-    untaped: AtomicUsize,
 }
 
 struct Inner {
     queue: Queue,
     overflowed: bool,
+    /// So many of the next frames were put in while nothing was recorded: what they answer is in no
+    /// recording, and neither are they.
+    untaped: usize,
     waker: Option<Waker>,
 }
 
@@ -169,8 +169,8 @@ impl Outbox {
     /// An empty outbox.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        let inner = Inner { queue: Queue::new(bounds), overflowed: false, waker: None };
-        Self { inner: Mutex::new(inner), tape: None, untaped: AtomicUsize::new(0) }
+        let inner = Inner { queue: Queue::new(bounds), overflowed: false, untaped: 0, waker: None };
+        Self { inner: Mutex::new(inner), tape: None }
     }
 
     /// An empty outbox whose frames are on the tape when they are taken out.
@@ -191,18 +191,17 @@ impl Outbox {
 
     /// The connection's side: the next frame to write.
     pub fn pop(&self) -> Option<Bytes> {
-        let frame = self.lock().queue.pop()?;
-        if self.untaped.load(Ordering::Relaxed) > 0 {
-            self.untaped.fetch_sub(1, Ordering::Relaxed);
-        } else if let Some(tape) = &self.tape {
+        let (frame, was_before) = {
+            let mut inner = self.lock();
+            let frame = inner.queue.pop()?;
+            let was_before = inner.untaped > 0;
+            inner.untaped = inner.untaped.saturating_sub(1);
+            (frame, was_before)
+        };
+        if let Some(tape) = self.tape.as_ref().filter(|_| !was_before) {
             tape.write(|| ClientEvent::Out(frame.clone()));
         }
         Some(frame)
-    }
-
-    /// The connection's side: what waits now answers what is in no recording, and is in none.
-    pub fn leave_untaped(&self) {
-        self.untaped.store(self.len(), Ordering::Relaxed);
     }
 
     /// The connection's side: frames that wait.
@@ -239,6 +238,9 @@ impl Outbox {
         }
         if put(&mut inner.queue).is_err() {
             inner.overflowed = true;
+        }
+        if self.tape.as_ref().is_some_and(|tape| tape.session() == 0) {
+            inner.untaped = inner.queue.len();
         }
         let waker = inner.waker.take();
         drop(inner);

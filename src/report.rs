@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// How one case ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,13 @@ pub enum Verdict {
     /// Not as it should be.
     Failed {
         /// What is wrong, in one line.
+        what: String,
+        /// More about it, in any number of lines; may be empty.
+        detail: String,
+    },
+    /// It could not be looked at, though it should have been.
+    Error {
+        /// What is in the way, in one line.
         what: String,
         /// More about it, in any number of lines; may be empty.
         detail: String,
@@ -57,15 +65,18 @@ pub struct Counts {
     pub passed: usize,
     /// Not so.
     pub failed: usize,
+    /// Not at all, though they should have been looked at.
+    pub errors: usize,
     /// Not at all.
     pub not_tried: usize,
 }
 
 impl Report {
-    /// Whether no case failed; those that were not tried do not count.
+    /// Whether no case failed, and all could be looked at; those that were not tried do not count.
     #[must_use]
     pub fn all_passed(&self) -> bool {
-        self.counts().failed == 0
+        let Counts { failed, errors, .. } = self.counts();
+        failed == 0 && errors == 0
     }
 
     /// How many cases ended how.
@@ -101,10 +112,18 @@ impl Report {
     /// One JSON object in one line, without a line end.
     #[must_use]
     pub fn json(&self) -> String {
-        let Counts { passed, failed, not_tried } = self.counts();
-        let cases = self.cases.iter().map(JsonCase::of).collect();
-        let report = JsonReport { title: &self.title, passed, failed, not_tried, cases };
-        // Strings and numbers in a struct always serialize.
+        self.json_with(&[])
+    }
+
+    /// The same with more fields in each case, in the order of the cases.
+    #[must_use]
+    pub fn json_with(&self, more: &[Map<String, Value>]) -> String {
+        let Counts { passed, failed, errors, not_tried } = self.counts();
+        let more = more.iter().map(Some).chain(std::iter::repeat(None));
+        let cases = self.cases.iter().zip(more).map(|(case, more)| JsonCase::of(case, more));
+        let cases = cases.collect();
+        let report = JsonReport { title: &self.title, passed, failed, errors, not_tried, cases };
+        // Strings, numbers and JSON in a struct always serialize.
         serde_json::to_string(&report).unwrap_or_default()
     }
 
@@ -121,6 +140,7 @@ impl Report {
             let (word, what) = match &case.verdict {
                 Verdict::Passed => ("ok", ""),
                 Verdict::Failed { what, .. } => ("FAILED", what.as_str()),
+                Verdict::Error { what, .. } => ("ERROR", what.as_str()),
                 Verdict::NotTried { why } => ("-", why.as_str()),
             };
             let name = padded(name, name_width);
@@ -131,17 +151,22 @@ impl Report {
             text.push('\n');
         }
         for (case, name) in self.cases.iter().zip(&names) {
-            if let Verdict::Failed { what, detail } = &case.verdict {
+            if let Verdict::Failed { what, detail } | Verdict::Error { what, detail } =
+                &case.verdict
+            {
                 let _ = write!(text, "\n{name}: {}\n", one_line(what));
                 for line in detail.lines() {
                     let _ = writeln!(text, "  {line}");
                 }
             }
         }
-        let Counts { passed, failed, not_tried } = self.counts();
+        let Counts { passed, failed, errors, not_tried } = self.counts();
+        let errors = if errors > 0 { format!(", {errors} errors") } else { String::new() };
         let title = &self.title;
-        let _ =
-            write!(text, "\n{title}: {passed} passed, {failed} failed, {not_tried} not tried\n");
+        let _ = write!(
+            text,
+            "\n{title}: {passed} passed, {failed} failed{errors}, {not_tried} not tried\n"
+        );
         text
     }
 }
@@ -152,6 +177,7 @@ struct JsonReport<'a> {
     title: &'a str,
     passed: usize,
     failed: usize,
+    errors: usize,
     not_tried: usize,
     cases: Vec<JsonCase<'a>>,
 }
@@ -161,7 +187,7 @@ struct JsonCase<'a> {
     suite: &'a str,
     name: &'a str,
     cites: Option<&'a str>,
-    /// `passed`, `failed` or `not_tried`.
+    /// `passed`, `failed`, `error` or `not_tried`.
     verdict: &'static str,
     seconds: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -170,20 +196,25 @@ struct JsonCase<'a> {
     detail: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
+    #[serde(flatten)]
+    more: Option<&'a Map<String, Value>>,
 }
 
 impl<'a> JsonCase<'a> {
-    fn of(case: &'a Case) -> Self {
+    fn of(case: &'a Case, more: Option<&'a Map<String, Value>>) -> Self {
         let (verdict, what, detail, why) = match &case.verdict {
             Verdict::Passed => ("passed", None, None, None),
             Verdict::Failed { what, detail } => {
                 ("failed", Some(what.as_str()), Some(detail.as_str()), None)
             }
+            Verdict::Error { what, detail } => {
+                ("error", Some(what.as_str()), Some(detail.as_str()), None)
+            }
             Verdict::NotTried { why } => ("not_tried", None, None, Some(why.as_str())),
         };
         let Case { suite, name, cites, time, .. } = case;
         let (cites, seconds) = (cites.as_deref(), time.as_secs_f64());
-        Self { suite, name, cites, verdict, seconds, what, detail, why }
+        Self { suite, name, cites, verdict, seconds, what, detail, why, more }
     }
 }
 
@@ -193,6 +224,7 @@ fn count<'a>(cases: impl IntoIterator<Item = &'a Case>) -> Counts {
         match case.verdict {
             Verdict::Passed => counts.passed += 1,
             Verdict::Failed { .. } => counts.failed += 1,
+            Verdict::Error { .. } => counts.errors += 1,
             Verdict::NotTried { .. } => counts.not_tried += 1,
         }
     }
@@ -206,14 +238,14 @@ fn head<'a>(
     name: &str,
     cases: impl IntoIterator<Item = &'a Case> + Clone,
 ) {
-    let Counts { passed, failed, not_tried } = count(cases.clone());
+    let Counts { passed, failed, errors, not_tried } = count(cases.clone());
     let time: Duration = cases.into_iter().map(|case| case.time).sum();
     let _ = writeln!(
         xml,
-        "{tag} name=\"{}\" tests=\"{}\" failures=\"{failed}\" errors=\"0\" \
+        "{tag} name=\"{}\" tests=\"{}\" failures=\"{failed}\" errors=\"{errors}\" \
          skipped=\"{not_tried}\" time=\"{:.3}\">",
         escaped(name),
-        passed + failed + not_tried,
+        passed + failed + errors + not_tried,
         time.as_secs_f64()
     );
 }
@@ -231,6 +263,10 @@ fn testcase(xml: &mut String, case: &Case) {
         Verdict::Failed { what, detail } => {
             let (what, detail) = (escaped(what), escaped(detail));
             let _ = writeln!(xml, "      <failure message=\"{what}\">{detail}</failure>");
+        }
+        Verdict::Error { what, detail } => {
+            let (what, detail) = (escaped(what), escaped(detail));
+            let _ = writeln!(xml, "      <error message=\"{what}\">{detail}</error>");
         }
         Verdict::NotTried { why } => {
             let _ = writeln!(xml, "      <skipped message=\"{}\"/>", escaped(why));
@@ -333,13 +369,34 @@ mod tests {
 
     #[test]
     fn json_says_how_each_case_ended() {
-        let json: serde_json::Value = serde_json::from_str(&report().json()).unwrap();
+        let json: Value = serde_json::from_str(&report().json()).unwrap();
         assert_eq!((json["passed"].as_u64(), json["notTried"].as_u64()), (Some(1), Some(1)));
         assert_eq!(json["cases"][1]["verdict"], "failed");
         assert_eq!(json["cases"][1]["detail"], "one\ntwo");
         assert_eq!(json["cases"][2]["why"], "no device");
         assert_eq!(json["cases"][0]["seconds"], 1.5);
-        assert_eq!(json["cases"][1]["cites"], serde_json::Value::Null);
+        assert_eq!(json["cases"][1]["cites"], Value::Null);
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_is_an_error_and_no_failure() {
+        let (what, detail) = ("cannot be replayed".to_owned(), "no meta.json".to_owned());
+        let mut report = report();
+        report.cases.truncate(1);
+        report.cases[0].verdict = Verdict::Error { what, detail };
+        assert!(!report.all_passed());
+        assert_eq!(report.counts(), Counts { errors: 1, ..Counts::default() });
+        let xml = report.junit();
+        assert!(xml.contains("tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\""), "{xml}");
+        assert!(
+            xml.contains("<error message=\"cannot be replayed\">no meta.json</error>"),
+            "{xml}"
+        );
+        let more = Map::from_iter([("recording".to_owned(), Value::from("monday"))]);
+        let json: Value = serde_json::from_str(&report.json_with(&[more])).unwrap();
+        assert_eq!((&json["errors"], &json["cases"][0]["verdict"]), (&1.into(), &"error".into()));
+        assert_eq!(json["cases"][0]["recording"], "monday");
+        assert!(report.table().ends_with("trial: 0 passed, 0 failed, 1 errors, 0 not tried\n"));
     }
 
     #[test]
@@ -364,6 +421,6 @@ trial: 1 passed, 1 failed, 1 not tried
         assert!(!report.all_passed());
         report.cases.remove(1);
         assert!(report.all_passed());
-        assert_eq!(report.counts(), Counts { passed: 1, failed: 0, not_tried: 1 });
+        assert_eq!(report.counts(), Counts { passed: 1, failed: 0, errors: 0, not_tried: 1 });
     }
 }

@@ -135,7 +135,7 @@ pub async fn serve(
     if timeout(DRAIN, house.tracker.wait()).await.is_err() {
         tracing::warn!(clients = house.tracker.len(), "clients are left behind");
     }
-    house.bridge.recorder.end("daemonStopped").await;
+    house.bridge.recorder.end(recording::DAEMON_STOPPED).await;
     Ok(())
 }
 

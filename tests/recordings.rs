@@ -74,7 +74,8 @@ fn every_recording_replays_strictly_in_the_order_of_then() {
 #[test]
 fn no_recording_holds_what_is_a_persons() {
     let (code, said) = hharome(&["recording", "lint"], &recordings());
-    let dirty: Vec<_> = said.lines().filter(|line| !line.ends_with(": clean")).collect();
+    let good = |line: &&str| line.ends_with(": clean") || line.starts_with("hharome: note: ");
+    let dirty: Vec<_> = said.lines().filter(|line| !good(line)).collect();
     assert_eq!(dirty, Vec::<&str>::new());
     assert_eq!(code, Some(0));
 }

@@ -6,7 +6,8 @@
 //! the key is forgotten with the recording's end, and whom a replacement stands for with it.
 //!
 //! A replaced text has the length of the real one in UTF-16 units, in UTF-8 and in GB18030, and
-//! no character that is replaced stays what it was.
+//! no character that is replaced stays what it was. No number that could be somebody's is in it,
+//! neither in digits nor, if its bytes are taken for BCD, in those.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,6 +16,7 @@ use crate::id_card::id_number::{check_digit, is_valid};
 use characters::class_of;
 use keystream::Keystream;
 
+mod bcd;
 mod calendar;
 mod characters;
 mod keystream;
@@ -23,6 +25,7 @@ mod picture;
 #[cfg(test)]
 mod tests;
 
+pub use bcd::bcd_ids;
 pub use numbers::{is_invented_id, real_ids};
 
 /// Characters of an identity number of GB 11643.
@@ -30,11 +33,6 @@ const ID_CHARACTERS: usize = 18;
 
 /// The first two digits of every invented number: GB/T 2260 has no region 99.
 const INVENTED_REGION: &str = "99";
-
-/// How often an invented text is looked through for numbers that could be somebody's. Each
-/// mending makes one such number impossible and another one with a chance below one in a
-/// thousand.
-const MENDINGS: u32 = 64;
 
 /// The shortest and the longest way, in days, by which the dates of validity are moved.
 const SHIFT: (u32, u32) = (30, 395);
@@ -143,9 +141,10 @@ impl Pseudonyms {
 
     /// For a scanned code. A code that is an identity number becomes
     /// [`Pseudonyms::id_number`] of it. In others, each character becomes another of its kind,
-    /// with the same length in UTF-8 and in GB18030; ASCII punctuation, blanks, U+FFFD and a
-    /// leading `http://` or `https://` stay. The result's GB18030 bytes are no valid UTF-8 unless
-    /// they are ASCII.
+    /// with the same length in UTF-8 and in GB18030; ASCII punctuation, blanks, ESC and the
+    /// separators FS to US, U+FFFD and a leading `http://` or `https://` stay. The other controls,
+    /// which binary codes are made of, become controls that are no BCD. The result's GB18030 bytes
+    /// are no valid UTF-8 unless they are ASCII.
     #[must_use]
     pub fn code(&self, code: &str) -> String {
         if numbers::is_id(code) {
@@ -243,12 +242,7 @@ impl Pseudonyms {
             class_of(character).map_or(character, |class| class.other(character, &mut stream))
         });
         let mut replaced: Vec<char> = replaced.collect();
-        for _ in 0..MENDINGS {
-            let Some(at) = numbers::first_real(&replaced) else {
-                return replaced.into_iter().collect();
-            };
-            numbers::make_impossible(&mut replaced, at, &mut stream);
-        }
-        replaced.into_iter().map(numbers::no_digit_of_a_date).collect()
+        numbers::make_nobodys(&mut replaced, &mut stream);
+        bcd::without_ids(replaced.into_iter().collect())
     }
 }

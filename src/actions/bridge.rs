@@ -2,6 +2,7 @@
 
 use std::future::{Future, ready};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use hharome_protocol::action::{Channel, Empty, NoParams};
@@ -11,6 +12,7 @@ use hharome_protocol::bridge::{
 };
 use hharome_protocol::failure::Failure;
 use hharome_protocol::frame;
+use tokio::time::timeout;
 
 use crate::bridge::Clock;
 use crate::channels::{Feed, Publisher};
@@ -73,6 +75,9 @@ pub(super) fn simulate(
     ready(context.bridge.devices.simulate(&params).map(|()| Empty {}))
 }
 
+/// How long the disk may take to make a recording's folder.
+const DISK: Duration = Duration::from_secs(5);
+
 /// `bridge.record`.
 pub(super) async fn record(
     context: CallContext,
@@ -85,10 +90,16 @@ pub(super) async fn record(
         RecordVerb::Start => {
             let name = params.name.ok_or_else(|| Failure::bad_request("params.name: missing"))?;
             let personal_data = PersonalData::kept_if(params.keep_personal_data);
+            if personal_data == PersonalData::Kept && context.transport != "unix" {
+                let detail = "personal data is kept only for who comes by the Unix socket";
+                return Err(Failure::forbidden(detail));
+            }
             let planned = recording::plan(&bridge, &name, personal_data)?;
             // The disk may be slow, and nobody else shall notice.
-            let made = tokio::task::spawn_blocking(|| planned.make()).await;
+            let made = timeout(DISK, tokio::task::spawn_blocking(|| planned.make())).await;
+            let made = made.map_err(|_| Failure::internal("[recording] directory: no answer"))?;
             let folder = made.map_err(|_| Failure::internal("the recording's folder"))??;
+            bridge.recorder.quiet().await;
             bridge.recorder.begin(folder)?;
             recording::announce(&name, personal_data);
         }

@@ -1,15 +1,19 @@
 //! `hharome recording`: looks at recordings, for what must not be in them or for what they are of.
 
 mod summary;
+mod timeline;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{NO, WRONG, complain, print};
-use crate::recording::lint::lint;
+use super::{NO, WRONG, complain, print, written};
+use crate::recording::lint::{Condition, condition, lint};
+use crate::recording::reader::ReadError;
 use summary::Summary;
+use timeline::TimelineError;
 
 /// The arguments of `hharome recording`.
 #[derive(Args)]
@@ -23,7 +27,7 @@ pub(super) struct Recording {
 #[derive(Subcommand)]
 enum Verb {
     /// Complain of personal data that was left in recordings: exit 0 if there is none, 1 if there
-    /// is, 2 if there is no recording
+    /// is, 2 if there is no recording, or a damaged one
     Lint {
         /// Folders of recordings
         #[arg(required = true, value_name = "DIR")]
@@ -37,20 +41,25 @@ enum Verb {
         /// One JSON object instead of words
         #[arg(long)]
         json: bool,
+        /// All that happened, one line each, in the order of time; the exchanges of a port have
+        /// the numbers that a fault script gives them
+        #[arg(long, conflicts_with = "json")]
+        timeline: bool,
     },
 }
 
 pub(super) fn run(recording: &Recording) -> ExitCode {
     match &recording.verb {
         Verb::Lint { folders } => lint_all(folders),
-        Verb::Show { folder, json } => show(folder, *json),
+        Verb::Show { folder, timeline: true, .. } => timeline(folder),
+        Verb::Show { folder, json, .. } => show(folder, *json),
     }
 }
 
 /// Complaints to stdout, one a line with the file in front; words about the whole to stderr. All
 /// folders are looked through, and the worst decides.
 fn lint_all(folders: &[PathBuf]) -> ExitCode {
-    let (mut complaints, mut wrong) = (0_usize, false);
+    let (mut complaints, mut clean, mut wrong) = (0_usize, false, false);
     for folder in folders {
         match lint(folder) {
             Ok(found) => {
@@ -60,8 +69,19 @@ fn lint_all(folders: &[PathBuf]) -> ExitCode {
                 if printed != ExitCode::SUCCESS {
                     return printed;
                 }
-                if found.is_empty() {
-                    complain(0, format_args!("{}: clean", folder.display()));
+                match readable(folder) {
+                    Ok(but) if found.is_empty() => {
+                        complain(0, format_args!("{}: clean{but}", folder.display()));
+                        clean = true;
+                    }
+                    Ok(_) => {}
+                    Err(words) => {
+                        let printed = print(&words);
+                        if printed != ExitCode::SUCCESS {
+                            return printed;
+                        }
+                        wrong = true;
+                    }
                 }
             }
             Err(error) => {
@@ -70,12 +90,51 @@ fn lint_all(folders: &[PathBuf]) -> ExitCode {
             }
         }
     }
+    if clean {
+        let note = "note: meta.json still tells the kiosk's serial number, IP address, paths and \
+                    times";
+        complain(0, note);
+    }
     match (wrong, complaints) {
         (true, _) => ExitCode::from(WRONG),
         (false, 0) => ExitCode::SUCCESS,
         (false, _) => {
             complain(NO, format_args!("{complaints} found; do not share what is complained of"))
         }
+    }
+}
+
+/// What else there is to say of a recording that can be read, or the places where it cannot.
+fn readable(folder: &Path) -> Result<String, String> {
+    match condition(folder) {
+        Ok(Condition { torn, damage }) if damage.is_empty() => Ok(match torn.as_slice() {
+            [] => String::new(),
+            torn => format!("; torn at the end: {}", torn.join(", ")),
+        }),
+        Ok(Condition { damage, .. }) => Err(damage.iter().map(place).collect()),
+        // What it holds can be searched all the same.
+        Err(ReadError::Version { major, .. }) => {
+            Ok(format!("; of format {major}, and whether it is whole was not looked at"))
+        }
+        Err(error) => Err(format!("{error}\n")),
+    }
+}
+
+fn place(damage: &ReadError) -> String {
+    match damage {
+        ReadError::Line { path, line, words } => {
+            format!("{}:{line}: cannot be read: {words}\n", path.display())
+        }
+        other => format!("{other}\n"),
+    }
+}
+
+fn timeline(folder: &Path) -> ExitCode {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match timeline::write(folder, &mut out) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(TimelineError::Write(error)) => written(Err(error)),
+        Err(TimelineError::Read(error)) => complain(WRONG, error),
     }
 }
 

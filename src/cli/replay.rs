@@ -1,6 +1,6 @@
 //! `hharome replay`: recordings played through the real daemon, from either end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
+use tokio::time::sleep_until;
 
 use super::client::Client;
 use super::{NO, Target, WRONG, block_on, complain, print};
 use crate::config::{Loaded, Written, default_unix_path};
 use crate::recording::format::META_FILE;
+use crate::recording::reader::Recording;
 use crate::replay::{
-    self, Connect, Exactness, LiveDevices, Options, Outcome, ReplayError, Script, Wire,
+    self, Chosen, Connect, Exactness, LiveDevices, Options, Outcome, ReplayError, Script, Seconds,
+    Wire,
 };
 use crate::report::{Case, Report, Verdict};
 use crate::server::{self, Start};
@@ -26,14 +29,17 @@ use crate::{config, log};
 /// otherwise.
 const OUTDOORS_TOLERANCE: Duration = Duration::from_secs(5);
 
+/// A day: no frame is compared with one that far away.
+const MAX_TOLERANCE_MS: u64 = 86_400_000;
+
 /// The arguments of `hharome replay`.
 #[derive(Args)]
 #[command(
     after_help = "Exit codes: 0 everything as recorded, 1 something differs, 2 wrong usage or \
-    a recording that cannot be read. docs/replay.md explains reports and fault scripts."
+    a recording that cannot be read, 3 nobody there (--as-clients). docs/replay.md explains reports and fault scripts."
 )]
 pub(super) struct Replay {
-    /// Folders of recordings
+    /// Recordings; a single folder that holds recordings stands for all of them
     #[arg(required = true, value_name = "DIR")]
     recordings: Vec<PathBuf>,
     /// As fast as it was recorded, instead of as fast as it goes
@@ -51,9 +57,9 @@ pub(super) struct Replay {
     /// The order of frames, and of what devices are asked, counts
     #[arg(long)]
     strict: bool,
-    /// How many ms earlier or later a frame may come [default: 2000; 5000 with --as-clients]
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(..86_400_000))]
-    tolerance: Option<u64>,
+    /// How many ms earlier or later a frame may come [default: 500; 5000 with --as-clients]
+    #[arg(long, value_name = "MS", value_parser = tolerance)]
+    tolerance: Option<Duration>,
     /// Let go wrong what this script says (TOML)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["as_devices", "as_clients"])]
     faults: Option<PathBuf>,
@@ -66,6 +72,9 @@ pub(super) struct Replay {
     /// Serve the recorded devices to live clients, in real time
     #[arg(long, conflicts_with_all = ["as_clients", "only", "strict", "tolerance", "junit", "json"])]
     as_devices: bool,
+    /// With --as-devices: end at the recording's end, instead of serving idle devices
+    #[arg(long, requires = "as_devices")]
+    once: bool,
     /// With --as-devices: the Unix socket to listen on [default without --tcp and --http: the
     /// daemon's usual one]
     #[arg(long, value_name = "PATH", requires = "as_devices")]
@@ -89,24 +98,32 @@ pub(super) fn run(replay: &Replay) -> ExitCode {
     if replay.as_devices {
         return as_devices(replay);
     }
-    let options = match options(replay) {
-        Ok(options) => options,
-        Err(code) => return code,
+    let Chosen { folders, notes } = replay::choose(&replay.recordings);
+    for note in notes {
+        // Without stderr there is nobody to tell.
+        let _ = writeln!(io::stderr(), "hharome: note: {note}");
+    }
+    let script = match replay.faults.as_deref().map(Script::read).transpose() {
+        Ok(script) => script,
+        Err(error) => return complain(WRONG, error),
     };
+    let live = goes_on_for_long(replay) && !replay.json;
     let mut results = Vec::new();
-    let quiet = replay.json;
-    let told = options.tell.is_some();
-    for folder in &replay.recordings {
+    for folder in folders {
+        if live && replay.as_clients.is_none() {
+            announce(&folder);
+        }
+        let options = options(replay, live, script.clone());
         let result = match &replay.as_clients {
-            Some(address) => match as_clients(folder, &options, replay, address) {
+            Some(address) => match as_clients(&folder, &options, replay, address) {
                 Ok(result) => result,
                 Err(code) => return code,
             },
-            None => replay::run(folder, &options),
+            None => replay::run(&folder, &options),
         };
         match &result {
-            Ok(outcome) if !quiet => {
-                let printed = print(&replay::text(outcome, told));
+            Ok(outcome) if !replay.json => {
+                let printed = print(&replay::text(outcome, live));
                 if printed != ExitCode::SUCCESS {
                     return printed;
                 }
@@ -114,12 +131,28 @@ pub(super) fn run(replay: &Replay) -> ExitCode {
             Ok(_) => {}
             Err(error) => {
                 // The exit code is told at the end.
-                complain(WRONG, named(folder, error));
+                complain(WRONG, named(&folder, error));
             }
         }
         results.push((folder, result));
     }
     conclude(replay, &results)
+}
+
+/// What is replayed in real time, or slowed down, is told while it happens.
+fn goes_on_for_long(replay: &Replay) -> bool {
+    replay.realtime || replay.speed.is_some() || replay.as_clients.is_some()
+}
+
+/// The line above the differences of a recording that is about to be replayed.
+fn announce(folder: &Path) {
+    // One that cannot be read is told by the replay.
+    if let Ok(recording) = Recording::open(folder) {
+        let (title, length) =
+            (replay::title(folder, &recording.meta.name), Seconds(recording.horizon()));
+        // Without stdout there is nobody to tell; the exit code says it.
+        let _ = writeln!(io::stdout(), "{title}: plays, {length}");
+    }
 }
 
 /// An error with the recording's name, which those about its files have already.
@@ -131,23 +164,25 @@ fn named(folder: &Path, error: &ReplayError) -> String {
 }
 
 /// The last line, the files, the exit code.
-fn conclude(replay: &Replay, results: &[(&PathBuf, Result<Outcome, ReplayError>)]) -> ExitCode {
+fn conclude(replay: &Replay, results: &[(PathBuf, Result<Outcome, ReplayError>)]) -> ExitCode {
     let differ = |outcome: &Outcome| outcome.differs() && !outcome.accepted;
     let differing = results.iter().filter(|(_, result)| result.as_ref().is_ok_and(differ)).count();
     let unreadable = results.iter().filter(|(_, result)| result.is_err()).count();
-    let cases = results.iter().map(|(folder, result)| case(folder, result.as_ref())).collect();
-    let report = Report { title: "replay".to_owned(), cases };
+    let report = report(results);
     if let Some(file) = &replay.junit
         && let Err(error) = std::fs::write(file, report.junit())
     {
         return complain(WRONG, format_args!("{}: {error}", file.display()));
     }
     let last = if replay.json {
-        format!("{}\n", report.json())
+        let more = |(_, result): &(PathBuf, Result<Outcome, ReplayError>)| {
+            result.as_ref().map(replay::more).unwrap_or_default()
+        };
+        report.json_with(&results.iter().map(more).collect::<Vec<_>>())
     } else {
-        summary(results.len(), differing, unreadable)
+        replay::summary(results.len(), differing, unreadable)
     };
-    let printed = print(&last);
+    let printed = print(&format!("{last}\n"));
     match (unreadable, differing) {
         (0, 0) => printed,
         (0, _) => ExitCode::from(NO),
@@ -155,18 +190,19 @@ fn conclude(replay: &Replay, results: &[(&PathBuf, Result<Outcome, ReplayError>)
     }
 }
 
-fn summary(all: usize, differing: usize, unreadable: usize) -> String {
-    let recordings = if all == 1 { "1 recording".to_owned() } else { format!("{all} recordings") };
-    let differ = match differing {
-        0 => "none differs".to_owned(),
-        1 => "1 differs".to_owned(),
-        _ => format!("{differing} differ"),
-    };
-    let unreadable = match unreadable {
-        0 => String::new(),
-        _ => format!(", {unreadable} cannot be replayed"),
-    };
-    format!("{recordings}, {differ}{unreadable}\n")
+fn report(results: &[(PathBuf, Result<Outcome, ReplayError>)]) -> Report {
+    let mut names = BTreeMap::<String, usize>::new();
+    let cases = results.iter().map(|(folder, result)| {
+        let mut case = case(folder, result.as_ref());
+        // JUnit tells cases apart by their names.
+        let times = names.entry(case.name.clone()).or_default();
+        *times += 1;
+        if *times > 1 {
+            case.name = format!("{} ({times})", case.name);
+        }
+        case
+    });
+    Report { title: "replay".to_owned(), cases: cases.collect() }
 }
 
 fn case(folder: &Path, result: Result<&Outcome, &ReplayError>) -> Case {
@@ -177,7 +213,7 @@ fn case(folder: &Path, result: Result<&Outcome, &ReplayError>) -> Case {
             name: folder.display().to_string(),
             cites: None,
             time: Duration::ZERO,
-            verdict: Verdict::Failed {
+            verdict: Verdict::Error {
                 what: "cannot be replayed".to_owned(),
                 detail: named(folder, error),
             },
@@ -185,31 +221,23 @@ fn case(folder: &Path, result: Result<&Outcome, &ReplayError>) -> Case {
     }
 }
 
-fn options(replay: &Replay) -> Result<Options, ExitCode> {
-    let script = match &replay.faults {
-        Some(file) => match Script::read(file) {
-            Ok(script) => Some(script),
-            Err(error) => return Err(complain(WRONG, error)),
-        },
-        None => None,
-    };
-    let pace = if replay.realtime { Some(1.0) } else { replay.speed };
+fn options(replay: &Replay, live: bool, script: Option<Script>) -> Options {
     let outdoors = replay.as_clients.is_some();
     let usual = if outdoors { OUTDOORS_TOLERANCE } else { replay::TOLERANCE };
-    // What goes on for long is told while it does.
-    let tell = ((pace.is_some() || outdoors) && !replay.json).then(|| {
+    let tell = live.then(|| {
         let tell = |difference: &replay::Difference| {
+            let words = difference.to_string().replace('\n', "\n  ");
             // Without stdout there is nobody to tell; the exit code says it.
-            let _ = writeln!(io::stdout(), "{difference}");
+            let _ = writeln!(io::stdout(), "  {words}");
         };
         Arc::new(tell) as replay::Teller
     });
-    Ok(Options {
-        tolerance: replay.tolerance.map_or(usual, Duration::from_millis),
+    Options {
+        tolerance: replay.tolerance.unwrap_or(usual),
         strict: replay.strict,
         only: replay.only.iter().copied().collect::<BTreeSet<_>>(),
         accept: replay.accept,
-        pace,
+        pace: if replay.realtime { Some(1.0) } else { replay.speed },
         script,
         exactness: if outdoors && !replay.exact {
             Exactness::PersonalByPresence
@@ -218,17 +246,17 @@ fn options(replay: &Replay) -> Result<Options, ExitCode> {
         },
         tell,
         sink: None,
-    })
+    }
 }
 
-/// Serves the devices of one recording until SIGTERM or SIGINT.
+/// Serves the devices of one recording until SIGTERM or SIGINT, or to its end with `--once`.
 fn as_devices(replay: &Replay) -> ExitCode {
     let [folder] = replay.recordings.as_slice() else {
         return complain(WRONG, "--as-devices: the devices of one recording can be served");
     };
     let speed = replay.speed.unwrap_or(1.0);
     block_on(async {
-        let LiveDevices { title, personal_data_kept, mut config, outside } =
+        let LiveDevices { title, personal_data_kept, mut config, outside, over } =
             match replay::as_devices(folder, speed) {
                 Ok(devices) => devices,
                 Err(error) => {
@@ -249,9 +277,14 @@ fn as_devices(replay: &Replay) -> ExitCode {
         }
         let source = Some(folder.join(META_FILE));
         let loaded = Loaded { config, source, written: Written::default() };
-        match server::serve(loaded, Start { outside, record: None, until: None }, || None, log)
-            .await
-        {
+        let until = replay.once.then_some(over);
+        if until.is_none() {
+            tokio::spawn(async move {
+                sleep_until(over).await;
+                tracing::info!("the recording is over; its devices are idle from here on");
+            });
+        }
+        match server::serve(loaded, Start { outside, record: None, until }, || None, log).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(WRONG, error),
         }
@@ -271,7 +304,12 @@ fn as_clients(
     block_on(async {
         // Asked first, so that nobody there is one clear error and not a thousand differences.
         result = match Client::connect(&bridge.target()).await {
-            Ok(_) => Ok(replay::run_outdoors(folder, options, speed, bridge).await),
+            Ok(_) => {
+                if options.tell.is_some() {
+                    announce(folder);
+                }
+                Ok(replay::run_outdoors(folder, options, speed, bridge).await)
+            }
             Err(error) => Err(complain(error.code(), error)),
         };
         ExitCode::SUCCESS
@@ -318,6 +356,15 @@ fn speed(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(speed) if (0.001..=1_000_000.0).contains(&speed) => Ok(speed),
         _ => Err("expected a number from 0.001 to 1000000".to_owned()),
+    }
+}
+
+fn tolerance(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(ms @ ..MAX_TOLERANCE_MS) => Ok(Duration::from_millis(ms)),
+        _ => Err(format!(
+            "expected milliseconds: a whole number below {MAX_TOLERANCE_MS}, such as 2000"
+        )),
     }
 }
 

@@ -1,14 +1,16 @@
 //! Looks through a recording for what must not be in it.
 //!
 //! Called by `hharome recording lint` and by tests; reads every file of the folder, from end to
-//! end, a piece at a time, and writes nothing. It does not trust the format: what cannot be parsed
-//! (a torn last line, a damaged one) is read as the text that it is.
+//! end, a piece at a time, and writes nothing. [`lint`] does not trust the format: what cannot be
+//! parsed (a torn last line, a damaged one) is read as the text that it is. Whether it can be
+//! parsed is [`condition`]'s to say.
 //!
 //! Two things are complained of: a recording that says of itself that personal data was kept, and
 //! an ID number that could be a real person's ([`number`]), in any encoding that it has on a wire
 //! ([`scan`]). Names and addresses look like any other text and cannot be found this way.
 
 mod bytes;
+mod condition;
 mod files;
 mod number;
 mod scan;
@@ -21,6 +23,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+
+pub use self::condition::{Condition, condition};
 
 use super::format::{META_FILE, PersonalData};
 

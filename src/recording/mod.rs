@@ -16,9 +16,12 @@ pub mod reader;
 pub mod recorder;
 pub mod redact;
 mod redaction;
+mod shelf;
 mod writer;
 
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -31,8 +34,12 @@ use crate::bridge::Bridge;
 use crate::config::{Config, Secret, Written};
 use crate::devices::{Device, scanner_settings};
 use format::{Meta, PersonalData, RecordedDevice};
+use recorder::Claim;
 use redaction::Redaction;
 use writer::{Folder, Limits};
+
+/// With less room than this a recording is not begun: its beginning alone takes some.
+const LEAST_BYTES: u64 = 64 * 1024;
 
 /// The longest name of a recording.
 const NAME_CHARS: usize = 64;
@@ -61,6 +68,9 @@ pub enum RecordError {
     /// There is one of that name.
     #[error("{}: is there already; choose another name, or move it away", .0.display())]
     Exists(PathBuf),
+    /// All recordings together take what they may.
+    #[error("{}: the recordings take all of [recording] max_total_bytes; move some away", .0.display())]
+    Full(PathBuf),
     /// The disk says no.
     #[error("{}: {source}; see [recording] directory", path.display())]
     Disk {
@@ -84,19 +94,28 @@ impl From<RecordError> for Failure {
             RecordError::Off => Self::forbidden(words),
             RecordError::Name | RecordError::Exists(_) => Self::bad_request(words),
             RecordError::UnderWay(_) => Self::device_busy("正在录制,请先停止", words),
-            RecordError::Disk { .. } | RecordError::Random(_) | RecordError::Thread(_) => {
-                Self::internal(words)
-            }
+            RecordError::Full(_)
+            | RecordError::Disk { .. }
+            | RecordError::Random(_)
+            | RecordError::Thread(_) => Self::internal(words),
         }
     }
 }
 
 /// A recording to be begun: its folder is made by [`Planned::make`], which waits for the disk.
 pub struct Planned {
+    claim: Claim,
     directory: PathBuf,
     meta: Meta,
     redaction: Redaction,
     limits: Limits,
+    shelf: Shelf,
+}
+
+/// What holds for all recordings together.
+struct Shelf {
+    max_bytes: u64,
+    max_days: u32,
 }
 
 /// Plans the recording `name` of everything that passes at `bridge`.
@@ -111,10 +130,7 @@ pub fn plan(
     let config = bridge.config();
     let directory = config.recording.directory.clone().ok_or(RecordError::Off)?;
     check_name(name)?;
-    let status = bridge.recorder.status();
-    if status.recording {
-        return Err(RecordError::UnderWay(status.name.unwrap_or_default()));
-    }
+    let claim = bridge.recorder.claim(name)?;
     let redaction = match personal_data {
         PersonalData::Kept => Redaction::none(),
         PersonalData::Replaced => {
@@ -126,19 +142,39 @@ pub fn plan(
     };
     let limits = Limits {
         bytes: config.recording.max_bytes,
+        bytes_key: "max_bytes",
         time: Duration::from_secs(config.recording.max_minutes * 60),
     };
     let meta = meta(bridge, &config, name, personal_data);
-    Ok(Planned { directory, meta, redaction, limits })
+    let shelf = Shelf {
+        max_bytes: config.recording.max_total_bytes,
+        max_days: config.recording.max_age_days,
+    };
+    Ok(Planned { claim, directory, meta, redaction, limits, shelf })
 }
 
 impl Planned {
-    /// Makes the recording's folder.
+    /// Makes the recording's folder, and room for it: old recordings go. A folder that no recording
+    /// is begun in is removed when it is dropped.
     ///
     /// # Errors
-    /// There is one of that name, or the disk says no.
+    /// There is one of that name, there is no room, or the disk says no.
     pub fn make(self) -> Result<Folder, RecordError> {
-        Folder::create(&self.directory, &self.meta, self.redaction, self.limits)
+        let Self { claim, directory, meta, redaction, mut limits, shelf } = self;
+        let disk = |source| RecordError::Disk { path: directory.clone(), source };
+        // What a person's card says is nobody else's business, replaced or not.
+        DirBuilder::new().mode(0o700).recursive(true).create(&directory).map_err(disk)?;
+        if shelf.max_days > 0 {
+            shelf::clear_out(&directory, shelf.max_days).map_err(disk)?;
+        }
+        let left = shelf.max_bytes.saturating_sub(shelf::used(&directory).map_err(disk)?);
+        if left < LEAST_BYTES {
+            return Err(RecordError::Full(directory));
+        }
+        if left < limits.bytes {
+            limits = Limits { bytes: left, bytes_key: "max_total_bytes", ..limits };
+        }
+        Folder::create(&directory, &meta, redaction, limits, claim)
     }
 }
 

@@ -301,6 +301,10 @@ fn names(folder: &Path) -> Result<Vec<String>, ReadError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(wrong)? {
         let entry = entry.map_err(wrong)?;
+        // A recording has plain files; anything else, a pipe, could be waited for for ever.
+        if !entry.file_type().map_err(wrong)?.is_file() {
+            continue;
+        }
         // What is no UTF-8 is none of ours.
         if let Ok(name) = entry.file_name().into_string() {
             names.push(name);

@@ -17,10 +17,10 @@ use bytes::Bytes;
 use hharome_hardware::port::tape::{PortEvent, PortMemory, Tape};
 use hharome_protocol::bridge::RecordStatus;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use super::{DAEMON_STOPPED, RecordError, STOPPED};
 use super::writer::{Folder, Writer};
+use super::{DAEMON_STOPPED, RecordError, STOPPED};
 use crate::config::Written;
 
 /// Events that wait for the writer hold at most so many bytes: what a disk that stands still for
@@ -29,6 +29,12 @@ const QUEUE_BYTES: usize = 64 * 1024 * 1024;
 
 /// What an event weighs in the queue besides its bytes.
 const EVENT_BYTES: usize = 96;
+
+/// How long a moment is waited for in which no device is busy.
+const NOT_QUIET: Duration = Duration::from_secs(3);
+
+/// How often it is looked for.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// How long the end of a recording may take: the disk may be slow, and a stop is waited for.
 const LAST_WRITES: Duration = Duration::from_secs(5);
@@ -141,6 +147,8 @@ pub(super) struct Closed {
 struct State {
     sessions: u64,
     status: RecordStatus,
+    /// The name of a recording that is about to begin.
+    claimed: Option<String>,
     /// Turns true when the writer has ended.
     done: Option<watch::Receiver<bool>>,
 }
@@ -163,16 +171,38 @@ impl Recorder {
         lock(&self.0.written).clone()
     }
 
-    /// Begins to record into a folder that was made for it.
+    /// The right to make the next recording, and call it `name`: nobody else has it meanwhile.
     ///
     /// # Errors
-    /// One is under way already; or there is no thread to be had.
-    pub fn begin(&self, folder: Folder) -> Result<(), RecordError> {
+    /// One is under way already, is about to begin, or is still being written.
+    pub fn claim(&self, name: &str) -> Result<Claim, RecordError> {
         let mut state = lock(&self.0.state);
         let writing = state.done.as_ref().is_some_and(|done| !*done.borrow());
+        if let Some(name) = &state.claimed {
+            return Err(RecordError::UnderWay(name.clone()));
+        }
         if state.status.recording || writing {
             return Err(RecordError::UnderWay(state.status.name.clone().unwrap_or_default()));
         }
+        state.claimed = Some(name.to_owned());
+        Ok(Claim(Arc::clone(&self.0)))
+    }
+
+    /// Ends when no device is in the middle of an exchange, or of a code: a recording that began
+    /// there would have the second half only. Not later than drivers wait for an answer.
+    pub async fn quiet(&self) {
+        let latest = Instant::now() + NOT_QUIET;
+        let busy = || lock(&self.0.ports).iter().any(|(_, memory)| memory.is_busy());
+        while busy() && Instant::now() < latest {
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Begins to record into a folder that was made for it.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn begin(&self, folder: Folder) -> Result<(), RecordError> {
         {
             let mut queue = lock(&self.0.queue);
             *queue = Queue { began: Some(Instant::now()), ..Queue::default() };
@@ -196,6 +226,7 @@ impl Recorder {
                 tell.send_replace(true);
             })
             .map_err(RecordError::Thread)?;
+        let mut state = lock(&self.0.state);
         state.sessions += 1;
         state.done = Some(done);
         let (name, folder) = (Some(name), Some(path));
@@ -254,6 +285,15 @@ impl Tape for Recorder {
 
     fn register(&self, device: &'static str, memory: PortMemory) {
         lock(&self.0.ports).push((device, memory));
+    }
+}
+
+/// The right to make the next recording; given back when dropped.
+pub struct Claim(Arc<Shared>);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&self.0.state).claimed = None;
     }
 }
 
@@ -321,9 +361,9 @@ impl Shared {
         }
     }
 
-    /// The writer's side: what has come since the last time, waiting for the first of it. An
-    /// error with the reason when nothing will come any more.
-    pub(super) fn next(&self) -> Result<Vec<Event>, Closed> {
+    /// The writer's side: what has come since the last time, waiting for the first of it; nothing,
+    /// when it is `until`. An error with the reason when nothing will come any more.
+    pub(super) fn next(&self, until: std::time::Instant) -> Result<Vec<Event>, Closed> {
         let mut queue = lock(&self.queue);
         loop {
             if !queue.events.is_empty() {
@@ -333,8 +373,13 @@ impl Shared {
             if let Some(closed) = &queue.closed {
                 return Err(closed.clone());
             }
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return Ok(Vec::new());
+            }
             queue.idle = true;
-            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            let waited = self.filled.wait_timeout(queue, left);
+            (queue, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -12,6 +12,7 @@
 //! A frame that the daemon refuses is refused in the same words when it is replayed: it keeps the
 //! length of every piece, and stays exactly as broken as it was.
 
+mod echo;
 mod keys;
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,12 @@
 //! last line. Any error of the disk ends the recording ([`super::recorder::Shared::fail`]).
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -20,8 +20,9 @@ use super::format::{
     BLOBS, ClientLine, DAEMON_FILE, DaemonLine, META_FILE, Meta, PHOTO_DECODER, PortLine,
     client_file, port_file,
 };
-use super::recorder::{ClientEvent, Closed, DaemonEvent, Event, Shared, What};
+use super::recorder::{Claim, ClientEvent, Closed, DaemonEvent, Event, Shared, What};
 use super::redaction::Redaction;
+use super::shelf;
 
 /// The writer writes at most this often.
 const PERIOD: Duration = Duration::from_millis(50);
@@ -32,6 +33,7 @@ const HELD_LINES: usize = 4;
 
 /// The folder of one recording, made and empty but for `meta.json`.
 pub struct Folder {
+    claim: Option<Claim>,
     path: PathBuf,
     name: String,
     redaction: Redaction,
@@ -44,12 +46,14 @@ pub struct Folder {
 pub struct Limits {
     /// Bytes on the disk.
     pub bytes: u64,
+    /// The key of `[recording]` that says so.
+    pub bytes_key: &'static str,
     /// Time since it began.
     pub time: Duration,
 }
 
 impl Folder {
-    /// Makes `directory/<name of meta>` with its `meta.json`.
+    /// Makes `directory/<name of meta>` with its `meta.json`, for the recording that `claim` is of.
     ///
     /// # Errors
     /// There is one of that name, or the disk says no.
@@ -58,26 +62,32 @@ impl Folder {
         meta: &Meta,
         redaction: Redaction,
         limits: Limits,
+        claim: Claim,
     ) -> Result<Self, RecordError> {
         let path = directory.join(&meta.name);
         // Whoever asks where it is may stand elsewhere.
         let path = std::path::absolute(&path).unwrap_or(path);
         let disk = |source| RecordError::Disk { path: path.clone(), source };
-        // What a person's card says is nobody else's business, replaced or not.
-        let mut folders = DirBuilder::new();
-        folders.mode(0o700);
-        folders.recursive(true).create(directory).map_err(disk)?;
-        folders.recursive(false).create(&path).map_err(|error| {
+        DirBuilder::new().mode(0o700).create(&path).map_err(|error| {
             if error.kind() == io::ErrorKind::AlreadyExists {
                 RecordError::Exists(path.clone())
             } else {
                 disk(error)
             }
         })?;
+        let name = meta.name.clone();
+        // From here on whatever goes wrong takes the folder with it.
+        let mut folder =
+            Self { claim: Some(claim), path: path.clone(), name, redaction, limits, bytes: 0 };
         let text = serde_json::to_vec_pretty(meta).map_err(|error| disk(error.into()))?;
         append(&path.join(META_FILE), &text).map_err(disk)?;
-        let bytes = text.len() as u64;
-        Ok(Self { path, name: meta.name.clone(), redaction, limits, bytes })
+        folder.bytes = text.len() as u64;
+        Ok(folder)
+    }
+
+    /// The recording has begun: the folder stays.
+    pub(super) fn begun(&mut self) {
+        self.claim = None;
     }
 
     /// The recording's name.
@@ -93,6 +103,18 @@ impl Folder {
     }
 }
 
+impl Drop for Folder {
+    /// Without a recording in it there is nothing to keep, and the name is free again.
+    fn drop(&mut self) {
+        if self.claim.is_some()
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            let folder = self.path.display();
+            tracing::warn!(%folder, %error, "an empty recording cannot be removed");
+        }
+    }
+}
+
 /// Writes one recording to its end.
 pub(super) struct Writer {
     folder: Folder,
@@ -105,6 +127,8 @@ pub(super) struct Writer {
     arrived: BTreeMap<u64, Arrived>,
     /// The time of the last line.
     last: i64,
+    /// There is no room for what comes.
+    full: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -126,12 +150,15 @@ struct Arrived {
 impl Writer {
     pub(super) fn new(folder: Folder, shared: Arc<Shared>) -> Self {
         let (pending, open, arrived) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { folder, shared, pending, open, arrived, last: 0 }
+        Self { folder, shared, pending, open, arrived, last: 0, full: false }
     }
 
     /// Until the recording ends.
     pub(super) fn run(mut self) {
+        self.folder.begun();
         let worked = self.work().map_err(|error| {
+            // What was not counted any more is there all the same.
+            self.shared.wrote(shelf::used(&self.folder.path).unwrap_or(self.folder.bytes));
             let path = self.folder.path.display();
             format!("{path}: {error}")
         });
@@ -139,14 +166,20 @@ impl Writer {
     }
 
     fn work(&mut self) -> io::Result<()> {
+        let until = Instant::now() + self.folder.limits.time;
         loop {
-            match self.shared.next() {
+            match self.shared.next(until) {
                 Ok(events) => {
                     for event in events {
                         self.take(event)?;
                     }
                     self.flush()?;
-                    self.check_limits();
+                    if self.full {
+                        let key = self.folder.limits.bytes_key;
+                        self.shared.fail(&format!("[recording] {key} is reached"));
+                    } else if Instant::now() >= until {
+                        self.shared.fail("[recording] max_minutes is reached");
+                    }
                     self.shared.pause(PERIOD);
                 }
                 Err(closed) => return self.finish(closed),
@@ -154,13 +187,11 @@ impl Writer {
         }
     }
 
-    fn check_limits(&self) {
-        let Limits { bytes, time } = self.folder.limits;
-        if self.folder.bytes > bytes {
-            self.shared.fail("[recording] max_bytes is reached");
-        } else if Duration::from_micros(u64::try_from(self.last).unwrap_or(0)) > time {
-            self.shared.fail("[recording] max_minutes is reached");
-        }
+    /// Whether so many bytes more may be written.
+    fn has_room(&mut self, more: usize) -> bool {
+        let more = u64::try_from(more).unwrap_or(u64::MAX);
+        self.full |= self.folder.bytes.saturating_add(more) > self.folder.limits.bytes;
+        !self.full
     }
 
     fn take(&mut self, event: Event) -> io::Result<()> {
@@ -255,7 +286,7 @@ impl Writer {
     fn blob(&mut self, bytes: &[u8]) -> io::Result<()> {
         let folder = self.folder.path.join(BLOBS);
         let path = folder.join(encode::digest(bytes));
-        if path.exists() {
+        if path.exists() || !self.has_room(bytes.len()) {
             return Ok(());
         }
         DirBuilder::new().mode(0o700).recursive(true).create(&folder)?;
@@ -271,7 +302,16 @@ impl Writer {
         Ok(())
     }
 
+    /// A batch as a whole, or, without room for it, nothing of it.
     fn flush(&mut self) -> io::Result<()> {
+        let more = self.pending.values().map(Vec::len).sum();
+        if !self.has_room(more) {
+            self.pending.clear();
+        }
+        self.append_all()
+    }
+
+    fn append_all(&mut self) -> io::Result<()> {
         for (file, text) in std::mem::take(&mut self.pending) {
             append(&self.folder.path.join(file), &text)?;
             self.folder.bytes += text.len() as u64;
@@ -290,6 +330,11 @@ impl Writer {
                 self.arrive(client, &arrived)?;
             }
         }
+        self.flush()?;
+        if self.full {
+            let folder = &self.folder.path;
+            self.open.retain(|file, _| folder.join(file).exists());
+        }
         let t = closed.micros.max(self.last);
         for (file, kind) in std::mem::take(&mut self.open) {
             match kind {
@@ -303,7 +348,8 @@ impl Writer {
         }
         let end = DaemonLine { t, end: Some(closed.why), ..Default::default() };
         self.line(DAEMON_FILE.to_owned(), &end)?;
-        self.flush()
+        // For so much there is room: it tells that nothing is missing.
+        self.append_all()
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::key::Kind;
-use super::volatile::{PERSONAL, is_volatile};
+use super::volatile::{PERSONAL, is_machines, is_volatile};
 
 /// Differing values of one pair of frames that are told at most.
 const MAX_CHANGES: usize = 20;
@@ -11,13 +11,17 @@ const MAX_CHANGES: usize = 20;
 /// Characters of a value that are told at most; a photo has 50,000.
 const MAX_SHOWN: usize = 96;
 
+/// Characters that are shown before the place where two long texts begin to differ.
+const LED_IN: usize = 16;
+
 /// How strictly values are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Exactness {
     /// All but what is volatile.
     #[default]
     Exact,
-    /// Of a person's values only whether there is one.
+    /// At another bridge: of a person's values only whether there is one, and nothing of what its
+    /// machine tells of itself.
     PersonalByPresence,
 }
 
@@ -26,10 +30,10 @@ pub enum Exactness {
 pub struct Change {
     /// Where: `data.name`, `data.devices[0].state`; empty for the frame as a whole.
     pub path: String,
-    /// What the recording has there, as JSON, shortened; `None`: nothing.
-    pub expected: Option<String>,
+    /// What the recording has there, whole; `None`: nothing.
+    pub expected: Option<Value>,
     /// What the replay has there.
-    pub got: Option<String>,
+    pub got: Option<Value>,
 }
 
 /// What differs between two frames of this kind; nothing if they are equal.
@@ -44,8 +48,8 @@ pub fn changes(kind: &Kind, expected: &[u8], got: &[u8], exactness: Exactness) -
         (Some(expected), Some(got)) => comparison.values(&Path::default(), &expected, &got),
         _ => comparison.changes.push(Change {
             path: String::new(),
-            expected: Some(shortened(&String::from_utf8_lossy(expected))),
-            got: Some(shortened(&String::from_utf8_lossy(got))),
+            expected: Some(shown(expected)),
+            got: Some(shown(got)),
         }),
     }
     comparison.changes
@@ -63,6 +67,32 @@ pub fn contains(whole: &Value, part: &Value) -> bool {
         }
         _ => whole == part,
     }
+}
+
+/// A frame as a value; what is no JSON becomes a text.
+#[must_use]
+pub fn shown(frame: &[u8]) -> Value {
+    serde_json::from_slice(frame)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(frame).into_owned()))
+}
+
+/// Two texts for a report, each in one line and not too long. Where they are alike for longer than
+/// is shown, they are shown from shortly before they differ.
+#[must_use]
+pub fn side_by_side(expected: &str, got: &str) -> (String, String) {
+    let alike = expected.chars().zip(got.chars()).take_while(|(one, two)| one == two).count();
+    if alike < MAX_SHOWN - LED_IN {
+        return (shortened(expected), shortened(got));
+    }
+    let from = alike - LED_IN;
+    let part = |text: &str| {
+        let end: String = text.chars().skip(from).collect();
+        let (count, left) = (text.chars().count(), end.chars().count());
+        let more = if left > MAX_SHOWN { "…" } else { "" };
+        let end: String = end.chars().take(MAX_SHOWN).collect();
+        format!("…{end}{more} (from character {} of {count})", from + 1)
+    };
+    (part(expected), part(got))
 }
 
 /// Text for a report, in one line and not too long.
@@ -109,7 +139,10 @@ impl Path {
 impl Comparison<'_> {
     fn values(&mut self, path: &Path, expected: &Value, got: &Value) {
         // Paths are made only where something differs: mostly nothing does.
-        if expected == got || is_volatile(self.kind, &path.pattern) {
+        if expected == got
+            || is_volatile(self.kind, &path.pattern)
+            || self.is_elsewheres(&path.pattern)
+        {
             return;
         }
         match (expected, got) {
@@ -147,15 +180,19 @@ impl Comparison<'_> {
             && expected.is_empty() == got.is_empty()
     }
 
+    /// Another bridge's machine has its own past and its own port names.
+    fn is_elsewheres(&self, pattern: &str) -> bool {
+        self.exactness == Exactness::PersonalByPresence && is_machines(self.kind, pattern)
+    }
+
     fn change(&mut self, path: &Path, expected: Option<&Value>, got: Option<&Value>) {
-        if self.changes.len() >= MAX_CHANGES {
+        if self.changes.len() >= MAX_CHANGES || self.is_elsewheres(&path.pattern) {
             return;
         }
-        let shown = |value: &Value| shortened(&value.to_string());
         self.changes.push(Change {
             path: path.shown.clone(),
-            expected: expected.map(shown),
-            got: got.map(shown),
+            expected: expected.cloned(),
+            got: got.cloned(),
         });
     }
 }

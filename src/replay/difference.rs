@@ -1,8 +1,11 @@
 //! What a replay finds, in words for people.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use super::compare::Change;
+use serde_json::Value;
+
+use super::compare::{Change, shortened, side_by_side};
 
 /// Differences of one recording that are kept; more are counted only. Nobody reads on after the
 /// first dozen, and memory stays bounded whatever a broken build does.
@@ -21,6 +24,10 @@ pub struct Difference {
     pub micros: i64,
     /// What it is about: `the reply to getIDCardInfo, taskId "3"`.
     pub about: String,
+    /// The action, call or channel, where it is about one.
+    pub call: Option<String>,
+    /// The `taskId` or `id`, as JSON, where there is one.
+    pub task_id: Option<String>,
     /// What differs.
     pub what: What,
 }
@@ -29,16 +36,24 @@ pub struct Difference {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// It did not come.
-    Missing,
+    Missing {
+        /// What the recording has.
+        frame: Value,
+    },
     /// It came, and is not in the recording.
     Extra {
-        /// What came, shortened.
-        frame: String,
+        /// What came.
+        frame: Value,
     },
     /// It says something else.
     Changed(Vec<Change>),
-    /// It came at another time: so many microseconds later, earlier if negative.
-    Moved(i64),
+    /// It came at another time.
+    Moved {
+        /// So many microseconds later, earlier if negative.
+        by: i64,
+        /// What it says otherwise, too.
+        changes: Vec<Change>,
+    },
     /// It came before or after another one that it should not (`--strict`).
     Order,
     /// The connection ended, and did not in the recording.
@@ -47,9 +62,13 @@ pub enum What {
     WentOn(String),
     /// What the fault script expects never came.
     Unmet {
-        /// What came instead at last, shortened; `None`: nothing of the kind.
-        instead: Option<String>,
+        /// What the script expects.
+        expected: Value,
+        /// What came instead at last; `None`: nothing of the kind.
+        instead: Option<Value>,
     },
+    /// A fault of the script did nothing: what came of it.
+    Fault(String),
     /// A device was asked otherwise (`--strict`).
     Port(String),
 }
@@ -61,6 +80,8 @@ pub struct Found {
     pub kept: Vec<Difference>,
     /// All of them.
     pub count: u64,
+    /// The clients that have any.
+    pub clients: BTreeSet<u64>,
     tell: Option<Teller>,
 }
 
@@ -77,6 +98,7 @@ impl Found {
     /// One more.
     pub fn add(&mut self, difference: Difference) {
         self.count += 1;
+        self.clients.extend(difference.client);
         if let Some(tell) = &self.tell {
             tell(&difference);
         }
@@ -89,7 +111,7 @@ impl Found {
 impl fmt::Display for Difference {
     /// One line, and one more for each value that differs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { client, file, line, micros, about, what } = self;
+        let Self { client, file, line, micros, about, what, .. } = self;
         if let Some(client) = client {
             write!(f, "client {client}, ")?;
         }
@@ -99,24 +121,34 @@ impl fmt::Display for Difference {
         }
         write!(f, ", at {}: {about} ", Seconds(*micros))?;
         match what {
-            What::Missing => f.write_str("did not come"),
-            What::Extra { frame } => write!(f, "came, and is not in the recording: {frame}"),
+            What::Missing { .. } => f.write_str("did not come"),
+            What::Extra { frame } => {
+                let frame = shortened(&frame.to_string());
+                write!(f, "came, and is not in the recording: {frame}")
+            }
             What::Changed(changes) => {
                 f.write_str("says something else")?;
                 changes.iter().try_for_each(|change| write!(f, "\n    {change}"))
             }
-            What::Moved(by) if *by > 0 => write!(f, "came {} later", Seconds(*by)),
-            What::Moved(by) => write!(f, "came {} earlier", Seconds(-by)),
+            What::Moved { by, changes } => {
+                let word = if *by > 0 { "later" } else { "earlier" };
+                write!(f, "came {} {word}", Seconds(by.saturating_abs()))?;
+                if !changes.is_empty() {
+                    f.write_str(", and says something else")?;
+                }
+                changes.iter().try_for_each(|change| write!(f, "\n    {change}"))
+            }
             What::Order => f.write_str("came in another order"),
             What::Ended => f.write_str("ended, and does not in the recording"),
             What::WentOn(why) => write!(f, "went on, and ended in the recording ({why})"),
-            What::Unmet { instead: None } => {
+            What::Unmet { instead: None, .. } => {
                 f.write_str("was expected by the script and never came")
             }
-            What::Unmet { instead: Some(frame) } => {
+            What::Unmet { instead: Some(frame), .. } => {
+                let frame = shortened(&frame.to_string());
                 write!(f, "was expected otherwise by the script; the last one that came: {frame}")
             }
-            What::Port(words) => f.write_str(words),
+            What::Port(words) | What::Fault(words) => f.write_str(words),
         }
     }
 }
@@ -126,8 +158,16 @@ impl fmt::Display for Change {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
-        let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        write!(f, "expected {}, got {}", shown(&self.expected), shown(&self.got))
+        let text = |value: &Option<Value>| value.as_ref().map(Value::to_string);
+        let (expected, got) = match (text(&self.expected), text(&self.got)) {
+            (Some(expected), Some(got)) => side_by_side(&expected, &got),
+            (expected, got) => {
+                let shown = |text: Option<String>| text.map(|text| shortened(&text));
+                let nothing = || "nothing".to_owned();
+                (shown(expected).unwrap_or_else(nothing), shown(got).unwrap_or_else(nothing))
+            }
+        };
+        write!(f, "expected {expected}, got {got}")
     }
 }
 

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hharome_hardware::port::replay::{Fault, What, When};
+use hharome_protocol::action::{ACTIONS, CALLS, CHANNELS, ENVELOPE_CALL};
+use hharome_protocol::bridge;
 use serde::Deserialize;
 use serde_json::Value;
 use toml::Spanned;
@@ -44,10 +46,20 @@ pub enum ScriptError {
 /// A fault script.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
-    faults: BTreeMap<String, Vec<Fault>>,
-    lines: BTreeMap<String, u64>,
+    faults: BTreeMap<String, Vec<Written>>,
     expectations: Expectations,
     path: PathBuf,
+}
+
+/// A fault, and where it is written.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// Its place among all `[[fault]]`s of the script, counted from 1.
+    pub number: usize,
+    /// Its line in the script.
+    pub line: u64,
+    /// What goes wrong.
+    pub fault: Fault,
 }
 
 /// What clients must get.
@@ -161,13 +173,13 @@ impl Script {
             mistake(at, error.message().to_owned())
         })?;
         let mut script = Self { path: path.to_owned(), ..Self::default() };
-        for table in file.fault {
+        for (before, table) in file.fault.into_iter().enumerate() {
             let at = table.span().start;
             let table = table.into_inner();
             let port = table.port.clone();
             let fault = fault(table).map_err(|words| mistake(at, format!("[[fault]] {words}")))?;
-            script.lines.entry(port.clone()).or_insert_with(|| line_of(text, at));
-            script.faults.entry(port).or_default().push(fault);
+            let written = Written { number: before + 1, line: line_of(text, at), fault };
+            script.faults.entry(port).or_default().push(written);
         }
         for table in file.expect {
             let at = table.span().start;
@@ -183,7 +195,19 @@ impl Script {
     /// The faults of one port.
     #[must_use]
     pub fn faults(&self, port: &str) -> Vec<Fault> {
-        self.faults.get(port).cloned().unwrap_or_default()
+        let own = self.faults.get(port).map(Vec::as_slice).unwrap_or_default();
+        own.iter().map(|written| written.fault.clone()).collect()
+    }
+
+    /// All faults, by their ports, in the order of [`Script::faults`].
+    pub fn written(&self) -> impl Iterator<Item = (&str, &[Written])> {
+        self.faults.iter().map(|(port, own)| (port.as_str(), own.as_slice()))
+    }
+
+    /// The script's name.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What clients must get.
@@ -198,13 +222,15 @@ impl Script {
     /// A port or client that the recording does not have, with its line.
     pub fn fits(&self, ports: &BTreeSet<&str>, clients: &BTreeSet<u64>) -> Result<(), ScriptError> {
         let mistake = |line, words| ScriptError::Mistake { path: self.path.clone(), line, words };
-        for (port, line) in &self.lines {
-            if !ports.contains(port.as_str()) {
+        for (port, own) in &self.faults {
+            if !ports.contains(port.as_str())
+                && let Some(first) = own.first()
+            {
                 let there: Vec<_> = ports.iter().copied().collect();
-                let there = there.join(", ");
+                let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
                 let words =
                     format!("[[fault]] port: the recording has no {port:?}; it has {there}");
-                return Err(mistake(*line, words));
+                return Err(mistake(first.line, words));
             }
         }
         for expect in &self.expectations.expects {
@@ -248,6 +274,18 @@ impl Expectations {
         false
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.expects.len()
+    }
+
+    /// Whether nothing is expected.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.expects.is_empty()
+    }
+
     /// What never came.
     pub fn unmet(&self) -> impl Iterator<Item = &Expect> {
         self.expects.iter().filter(|expect| !expect.met)
@@ -257,6 +295,33 @@ impl Expectations {
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file
+    }
+}
+
+impl Expect {
+    /// The action, call or channel.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.selector {
+            Selector::Action { action: name, .. }
+            | Selector::Call(name)
+            | Selector::Channel(name) => name,
+        }
+    }
+
+    /// The `taskId`, as JSON, where one is named.
+    #[must_use]
+    pub fn task_id(&self) -> Option<String> {
+        match &self.selector {
+            Selector::Action { task_id, .. } => task_id.as_ref().map(Value::to_string),
+            Selector::Call(_) | Selector::Channel(_) => None,
+        }
+    }
+
+    /// What the frame must have.
+    #[must_use]
+    pub fn frame(&self) -> &Value {
+        &self.frame
     }
 }
 
@@ -327,6 +392,7 @@ fn expect(table: ExpectTable, line: u64) -> Result<Expect, String> {
     let ExpectTable { client, action, task_id, call, channel, frame } = table;
     let (selector, about) = match (action, call, channel) {
         (Some(action), None, None) => {
+            known("action", &action, ACTIONS.iter().map(|known| known.name))?;
             let mut about = format!("the reply to {action}");
             if let Some(id) = &task_id {
                 if !(id.is_string() || id.is_number()) {
@@ -337,10 +403,13 @@ fn expect(table: ExpectTable, line: u64) -> Result<Expect, String> {
             (Selector::Action { action, task_id }, about)
         }
         (None, Some(call), None) => {
+            known("call", &call, CALLS.into_iter().chain([ENVELOPE_CALL]))?;
             let about = format!("the reply to {call}");
             (Selector::Call(call), about)
         }
         (None, None, Some(channel)) => {
+            let channels = CHANNELS.iter().chain(&bridge::CHANNELS);
+            known("channel", &channel, channels.map(|known| known.name))?;
             let about = format!("an event of {channel}");
             (Selector::Channel(channel), about)
         }
@@ -355,6 +424,20 @@ fn expect(table: ExpectTable, line: u64) -> Result<Expect, String> {
         _ => return Err("frame: expected a table, or the text of a JSON object".to_owned()),
     };
     Ok(Expect { client, line, about, selector, frame, met: false })
+}
+
+/// Refuses a name that the protocol does not have: what is misspelt never comes.
+fn known(
+    key: &str,
+    name: &str,
+    mut all: impl Iterator<Item = &'static str> + Clone,
+) -> Result<(), String> {
+    if all.clone().any(|known| known == name) {
+        return Ok(());
+    }
+    let first = all.next().unwrap_or_default().to_owned();
+    let all = all.fold(first, |all, known| all + ", " + known);
+    Err(format!("{key}: there is no {name:?}; there are {all}"))
 }
 
 fn line_of(text: &str, at: usize) -> u64 {

@@ -6,8 +6,9 @@
 //! replay ───── got ──────► ┘                  └─► nobody's twin for the tolerance: missing, extra
 //! ```
 //!
-//! Each client by itself. What waits for its twin waits no longer than the tolerance, so that
-//! memory holds a few seconds of a recording, however long it is. Bytes are compared first, and
+//! Each client by itself. What waits for its twin is given up after the tolerance, and remembered
+//! for half a minute more, so that one that comes late is told once, as late. Memory holds that
+//! much of a recording, however long it is. Bytes are compared first, and
 //! JSON is parsed only where they differ.
 
 use std::cell::OnceCell;
@@ -15,13 +16,18 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
-use super::compare::{Exactness, changes, shortened};
+use super::compare::{Change, Exactness, changes, shown};
 use super::difference::{Difference, Found, Teller, What};
 use super::faults::Expectations;
-use super::key::Key;
+use super::key::{Key, Kind};
 
-/// Reported frames that are remembered for one client, for their late twins.
+/// Frames without a twin that are remembered for one client, for late twins; the oldest is told
+/// when there are more.
 const REMEMBERED: usize = 256;
+
+/// So much beyond the tolerance a frame is told as one that came late or early, in microseconds.
+/// What is farther off is told as one that is missing and one too many.
+const LATE: i64 = 30_000_000;
 
 /// By what is compared.
 #[derive(Clone, Default)]
@@ -60,9 +66,9 @@ struct Client {
     head: Head,
     expected: VecDeque<Waiting>,
     got: VecDeque<Waiting>,
-    /// Reported as missing.
+    /// Waited in vain for the tolerance, and may still come late.
     missing: VecDeque<Waiting>,
-    /// Reported as extra.
+    /// Nobody expected them for the tolerance; they may have come early.
     extra: VecDeque<Waiting>,
     /// In place of these a script expects others, which have not come yet.
     replaced: VecDeque<Waiting>,
@@ -70,7 +76,7 @@ struct Client {
     credit: Vec<Key>,
     end_expected: Option<(u64, i64, String)>,
     end_got: Option<i64>,
-    last_of_script: Option<String>,
+    last_of_script: Option<Bytes>,
     /// Nothing more is expected of it.
     closed: bool,
 }
@@ -84,7 +90,7 @@ struct Head {
 
 /// A frame that waits for its twin.
 struct Waiting {
-    /// In the recording; 0 for what came in the replay.
+    /// Its line in the recording; for what came in the replay its number.
     line: u64,
     t: i64,
     frame: Bytes,
@@ -99,13 +105,17 @@ impl Waiting {
     fn key(&self) -> &Key {
         self.key.get_or_init(|| Key::of(&self.frame))
     }
+}
 
-    /// Without its bytes, to be remembered.
-    fn remembered(mut self) -> Self {
-        self.key();
-        self.frame = Bytes::new();
-        self
-    }
+/// Two frames that stand for one another, at about the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// The line in the recording.
+    pub line: u64,
+    /// The number of the frame that came.
+    pub number: u64,
+    /// They say the same.
+    pub same: bool,
 }
 
 impl Default for Judge {
@@ -144,50 +154,52 @@ impl Judge {
         self.busy.iter().any(awaits)
     }
 
-    /// A frame that the client got then, without its line's end.
-    pub fn expect(&mut self, client: u64, line: u64, t: i64, frame: Bytes) {
-        let Some(own) = self.clients.get_mut(&client) else { return };
+    /// A frame that the client got then, without its line's end; its twin, if that has come.
+    pub fn expect(&mut self, client: u64, line: u64, t: i64, frame: Bytes) -> Option<Pair> {
+        let own = self.clients.get_mut(&client)?;
         if t >= self.rules.horizon || own.closed {
-            return;
+            return None;
         }
         let expected = Waiting::new(line, t, frame);
         // Keys are made only where there is anything to compare them with.
         let credit = |key: &Key| key == expected.key();
         if let Some(at) = own.credit.iter().position(credit) {
             own.credit.remove(at);
-            return;
+            return None;
         }
         let mut report = Report::of(client, &own.head, &self.rules, &mut self.found);
         if let Some(at) = twin(&own.got, &expected)
             && let Some(got) = own.got.remove(at)
         {
             self.compared += u64::from(!own.head.muted);
-            report.twins(&expected, &got, at);
-        } else if let Some(at) = own.extra.iter().position(|one| one.key() == expected.key())
+            return report.twins(&expected, &got, at);
+        } else if let Some(at) = late_twin(&own.extra, &expected, self.rules.exactness)
             && let Some(got) = own.extra.remove(at)
         {
-            report.moved(&expected, got.t - expected.t);
-        } else {
-            own.expected.push_back(expected);
-            self.busy.insert(client);
+            self.compared += u64::from(!own.head.muted);
+            return report.twins(&expected, &got, 0);
         }
+        own.expected.push_back(expected);
+        self.busy.insert(client);
+        None
     }
 
-    /// A frame that the client gets now, without its line's end.
-    pub fn got(&mut self, client: u64, t: i64, frame: Bytes) {
-        let Some(own) = self.clients.get_mut(&client) else { return };
+    /// A frame that the client gets now, without its line's end; `number` is any that no other has.
+    /// Its twin, if that is known.
+    pub fn got(&mut self, client: u64, number: u64, t: i64, frame: Bytes) -> Option<Pair> {
+        let own = self.clients.get_mut(&client)?;
         // What was so already when the recording began is not in it.
         if t < 0 {
-            return;
+            return None;
         }
-        let got = Waiting::new(0, t, frame);
+        let got = Waiting::new(number, t, frame);
         if let Some(script) = &mut self.rules.script {
             let key = got.key();
             if script.concerns(client, key) {
-                own.last_of_script = Some(shortened(&String::from_utf8_lossy(&got.frame)));
+                own.last_of_script = Some(got.frame.clone());
                 if script.meets(client, key, &got.frame) {
                     own.stands_for(key);
-                    return;
+                    return None;
                 }
             }
         }
@@ -196,15 +208,17 @@ impl Judge {
             && let Some(expected) = own.expected.remove(at)
         {
             self.compared += u64::from(!own.head.muted);
-            report.twins(&expected, &got, at);
-        } else if let Some(at) = own.missing.iter().position(|one| one.key() == got.key())
+            return report.twins(&expected, &got, at);
+        } else if let Some(at) = late_twin(&own.missing, &got, self.rules.exactness)
             && let Some(expected) = own.missing.remove(at)
         {
-            report.moved(&expected, t - expected.t);
+            self.compared += u64::from(!own.head.muted);
+            return report.twins(&expected, &got, 0);
         } else if t < self.rules.horizon && !own.closed {
             own.got.push_back(got);
             self.busy.insert(client);
         }
+        None
     }
 
     /// The connection was over then, by the daemon's own doing.
@@ -266,20 +280,29 @@ impl Judge {
             let replaced = std::mem::take(&mut own.replaced);
             replaced.iter().for_each(|expected| report.missing(expected));
         }
+        let mut expectations = (0, 0);
         if let Some(script) = &self.rules.script {
             for unmet in script.unmet() {
                 let own = self.clients.get(&unmet.client);
+                let instead = own.and_then(|own| own.last_of_script.as_ref());
                 self.found.add(Difference {
                     client: Some(unmet.client),
                     file: script.file().to_owned(),
                     line: Some(unmet.line),
                     micros: self.rules.horizon,
                     about: unmet.about.clone(),
-                    what: What::Unmet { instead: own.and_then(|own| own.last_of_script.clone()) },
+                    call: Some(unmet.name().to_owned()),
+                    task_id: unmet.task_id(),
+                    what: What::Unmet {
+                        expected: unmet.frame().clone(),
+                        instead: instead.map(|frame| shown(frame)),
+                    },
                 });
             }
+            let (all, unmet) = (script.len(), script.unmet().count());
+            expectations = (all - unmet, all);
         }
-        Verdict { found: self.found, compared: self.compared }
+        Verdict { found: self.found, compared: self.compared, expectations }
     }
 }
 
@@ -289,6 +312,8 @@ pub struct Verdict {
     pub found: Found,
     /// Frames that had a twin.
     pub compared: u64,
+    /// What the fault script expected: met, of all.
+    pub expectations: (usize, usize),
 }
 
 impl Client {
@@ -307,6 +332,8 @@ impl Client {
     fn is_idle(&self) -> bool {
         self.expected.is_empty()
             && self.got.is_empty()
+            && self.missing.is_empty()
+            && self.extra.is_empty()
             && self.end_expected.is_none()
             && self.end_got.is_none()
     }
@@ -316,23 +343,31 @@ impl Client {
         let mut report = Report::of(number, &self.head, rules, found);
         while let Some(expected) = take_older(&mut self.expected, before) {
             if script.is_some_and(|script| script.concerns(number, expected.key())) {
+                // What it expects instead comes at any time.
                 remember(&mut self.replaced, expected);
-            } else {
-                report.missing(&expected);
-                remember(&mut self.missing, expected);
+            } else if let Some(oldest) = remember(&mut self.missing, expected) {
+                report.missing(&oldest);
             }
         }
         while let Some(got) = take_older(&mut self.got, before) {
+            if let Some(oldest) = remember(&mut self.extra, got) {
+                report.extra(&oldest);
+            }
+        }
+        let long_before = before.saturating_sub(LATE);
+        while let Some(expected) = take_older(&mut self.missing, long_before) {
+            report.missing(&expected);
+        }
+        while let Some(got) = take_older(&mut self.extra, long_before) {
             report.extra(&got);
-            remember(&mut self.extra, got);
         }
         if let Some((line, t, why)) = self.end_expected.take_if(|(_, t, _)| *t < before) {
-            report.add(Some(line), t, "the connection", What::WentOn(why));
+            report.connection(Some(line), t, What::WentOn(why));
         }
         if let Some(t) = self.end_got.take_if(|t| *t < before)
             && t < rules.horizon - rules.edge
         {
-            report.add(None, t, "the connection", What::Ended);
+            report.connection(None, t, What::Ended);
         }
     }
 }
@@ -341,11 +376,22 @@ fn take_older(queue: &mut VecDeque<Waiting>, before: i64) -> Option<Waiting> {
     if queue.front()?.t < before { queue.pop_front() } else { None }
 }
 
-fn remember(queue: &mut VecDeque<Waiting>, one: Waiting) {
-    if queue.len() >= REMEMBERED {
-        queue.pop_front();
-    }
-    queue.push_back(one.remembered());
+/// Puts it among what is remembered; gives back the oldest if there is no room for both.
+fn remember(queue: &mut VecDeque<Waiting>, one: Waiting) -> Option<Waiting> {
+    let oldest = if queue.len() >= REMEMBERED { queue.pop_front() } else { None };
+    queue.push_back(one);
+    oldest
+}
+
+/// The place of the first that was given up and is `one`'s twin all the same. An event has nothing
+/// but its content that tells it from the next of its channel.
+fn late_twin(queue: &VecDeque<Waiting>, one: &Waiting, exactness: Exactness) -> Option<usize> {
+    queue.iter().position(|other| {
+        let kind = &one.key().kind;
+        let told_apart = !matches!(kind, Kind::Event { .. } | Kind::Other);
+        other.key() == one.key()
+            && (told_apart || changes(kind, &other.frame, &one.frame, exactness).is_empty())
+    })
 }
 
 /// The place of the first frame with the same key. Equal bytes have equal keys, and mostly the
@@ -370,12 +416,19 @@ impl<'a> Report<'a> {
         Self { client, head, rules, found }
     }
 
-    fn add(&mut self, line: Option<u64>, micros: i64, about: &str, what: What) {
+    /// About the connection itself.
+    fn connection(&mut self, line: Option<u64>, micros: i64, what: What) {
+        self.add(line, micros, None, what);
+    }
+
+    fn add(&mut self, line: Option<u64>, micros: i64, key: Option<&Key>, what: What) {
         if self.head.muted {
             return;
         }
         let (client, file) = (Some(self.client), self.head.file.clone());
-        self.found.add(Difference { client, file, line, micros, about: about.to_owned(), what });
+        let about = key.map_or_else(|| "the connection".to_owned(), Key::to_string);
+        let (call, task_id) = key.map(Key::names).unwrap_or_default();
+        self.found.add(Difference { client, file, line, micros, about, call, task_id, what });
     }
 
     /// About a frame that the recording has.
@@ -388,41 +441,44 @@ impl<'a> Report<'a> {
         let counts =
             |script: &Expectations| !script.only_own() || script.concerns(self.client, key);
         if self.rules.script.as_ref().is_none_or(counts) {
-            self.add(line, micros, &key.to_string(), what);
+            self.add(line, micros, Some(key), what);
         }
     }
 
     /// `at` is how many others waited before the twin that came first.
-    fn twins(&mut self, expected: &Waiting, got: &Waiting, at: usize) {
-        if expected.frame != got.frame {
-            let kind = &expected.key().kind;
-            let changes = changes(kind, &expected.frame, &got.frame, self.rules.exactness);
-            if !changes.is_empty() {
-                self.frame(expected, got.t, What::Changed(changes));
-            }
+    fn twins(&mut self, expected: &Waiting, got: &Waiting, at: usize) -> Option<Pair> {
+        let changes = self.changes(expected, got);
+        let (same, by) = (changes.is_empty(), got.t - expected.t);
+        let moved = by.abs() > self.rules.tolerance;
+        if moved {
+            self.frame(expected, expected.t, What::Moved { by, changes });
+        } else if !same {
+            self.frame(expected, got.t, What::Changed(changes));
         }
-        let moved = got.t - expected.t;
-        if moved.abs() > self.rules.tolerance {
-            self.moved(expected, moved);
-        }
-        if self.rules.strict && at > 0 {
+        let out_of_order = self.rules.strict && at > 0;
+        if out_of_order {
             self.frame(expected, got.t, What::Order);
         }
+        let pair = Pair { line: expected.line, number: got.line, same };
+        (!moved && !out_of_order).then_some(pair)
     }
 
-    fn moved(&mut self, expected: &Waiting, by: i64) {
-        self.frame(expected, expected.t, What::Moved(by));
+    fn changes(&self, expected: &Waiting, got: &Waiting) -> Vec<Change> {
+        if expected.frame == got.frame {
+            return Vec::new();
+        }
+        changes(&expected.key().kind, &expected.frame, &got.frame, self.rules.exactness)
     }
 
     fn missing(&mut self, expected: &Waiting) {
-        self.frame(expected, expected.t, What::Missing);
+        let what = What::Missing { frame: shown(&expected.frame) };
+        self.frame(expected, expected.t, what);
     }
 
     fn extra(&mut self, got: &Waiting) {
         // Shortly before the end its twin may stand behind it.
         if got.t < self.rules.horizon - self.rules.edge {
-            let frame = shortened(&String::from_utf8_lossy(&got.frame));
-            self.told(got.key(), None, got.t, What::Extra { frame });
+            self.told(got.key(), None, got.t, What::Extra { frame: shown(&got.frame) });
         }
     }
 }

@@ -115,6 +115,22 @@ impl Key {
         };
         Self { kind, more }
     }
+
+    /// The action, call or channel, and the `taskId` or `id` as JSON, where there are any.
+    #[must_use]
+    pub fn names(&self) -> (Option<String>, Option<String>) {
+        let (name, id) = match &self.kind {
+            Kind::Reply { action, task_id } => (action, Some(task_id)),
+            Kind::Call { envelope: Some((action, task_id)), .. } => (action, Some(task_id)),
+            Kind::Call { name, id, .. } => (name, Some(id)),
+            Kind::On { channel } | Kind::Off { channel } | Kind::Event { channel } => {
+                (channel, None)
+            }
+            Kind::Other => return (None, None),
+        };
+        let there = |text: &String| (!text.is_empty()).then(|| text.clone());
+        (there(name), id.and_then(there))
+    }
 }
 
 impl std::fmt::Display for Key {

@@ -17,7 +17,9 @@ mod accept;
 pub mod compare;
 pub mod difference;
 pub mod faults;
+mod folders;
 mod indoors;
+mod json;
 pub mod judge;
 pub mod key;
 mod outdoors;
@@ -29,7 +31,7 @@ mod stage;
 pub mod volatile;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -40,8 +42,10 @@ pub use self::accept::AcceptError;
 pub use self::compare::{Change, Exactness};
 pub use self::difference::{Difference, Seconds, Teller, What};
 pub use self::faults::{Script, ScriptError};
+pub use self::folders::{Chosen, choose};
+pub use self::json::more;
 pub use self::outdoors::{Connect, Wire, run_outdoors};
-pub use self::present::{case, text};
+pub use self::present::{case, summary, text, title};
 pub use self::stage::FrameSink;
 
 use self::indoors::Indoors;
@@ -52,11 +56,12 @@ use self::stage::Stage;
 use crate::bridge::{Bridge, Clock};
 use crate::config::{Config, ConfigError};
 use crate::outside::{Outside, RecordedPorts};
-use crate::recording::format::PersonalData;
+use crate::recording::format::{DAEMON_FILE, PersonalData, port_file};
 use crate::recording::reader::{Damage, ReadError, Recording};
 
-/// How far apart in time a frame and its twin may be, unless it is said otherwise.
-pub const TOLERANCE: Duration = Duration::from_secs(2);
+/// How far apart in time a frame and its twin may be, unless it is said otherwise: a poll of the
+/// slowest driver, and much less than any time limit.
+pub const TOLERANCE: Duration = Duration::from_millis(500);
 
 /// Devices are started so long before the recording begins, where they had been running already.
 const PRE_ROLL: i64 = 10_000_000;
@@ -112,6 +117,8 @@ impl Default for Options {
 /// What came of a replay.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// The recording's folder, as it was given.
+    pub folder: PathBuf,
     /// The recording's name.
     pub title: String,
     /// Its personal data is as it was.
@@ -126,12 +133,33 @@ pub struct Outcome {
     pub differences: Vec<Difference>,
     /// All of them.
     pub count: u64,
+    /// What the recording lacks, one sentence each: the first thing to know.
+    pub lacks: Vec<String>,
     /// What is worth knowing, one sentence each.
     pub notes: Vec<String>,
+    /// What came of the fault script, if there was one.
+    pub script: Option<ScriptOutcome>,
     /// The new outcome is the expected one now.
     pub accepted: bool,
+    /// The files that were written for that.
+    pub written: Vec<String>,
     /// How long the replay took.
     pub took: Duration,
+}
+
+/// What came of a fault script.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScriptOutcome {
+    /// Its faults.
+    pub faults: usize,
+    /// Those that struck.
+    pub struck: usize,
+    /// Its expectations.
+    pub expectations: usize,
+    /// Those that were met.
+    pub met: usize,
+    /// Nothing but its expectations was compared.
+    pub only_own: bool,
 }
 
 /// Why a recording is not replayed.
@@ -197,15 +225,14 @@ pub fn run(folder: &Path, options: &Options) -> Result<Outcome, ReplayError> {
     if let Some(error) = damage.take() {
         return Err(error.into());
     }
-    let accepted = match rewrites {
-        Some(rewrites) => {
-            rewrites.finish()?;
-            true
-        }
-        None => false,
+    let written = match rewrites {
+        Some(rewrites) => rewrites.finish(&verdict.found.clients)?,
+        None => Vec::new(),
     };
-    let mut outcome = Outcome::of(&recording, verdict, accepted, began.elapsed());
+    let mut outcome = Outcome::of(&recording, options, verdict, began.elapsed());
+    outcome.written = written;
     outcome.add_findings(&findings, options);
+    outcome.add_faults(&findings, options);
     Ok(outcome)
 }
 
@@ -221,12 +248,13 @@ pub fn as_devices(folder: &Path, speed: f64) -> Result<LiveDevices, ReplayError>
     let personal_data_kept = recording.meta.personal_data == PersonalData::Kept;
     let title = recording.meta.name.clone();
     let timeline = Timeline::new(Instant::now(), speed);
+    let over = timeline.at(recording.horizon());
     let (findings, damage) = (Findings::default(), Damage::default());
     // A live client asks when it likes.
     let patient = |_: &str| Settings { patient: true, ..Settings::default() };
     let ports = FolderPorts::new(recording, timeline, findings, damage, patient);
     let outside = Outside::Recording(Box::new(ports) as Box<dyn RecordedPorts>);
-    Ok(LiveDevices { title, personal_data_kept, config, outside })
+    Ok(LiveDevices { title, personal_data_kept, config, outside, over })
 }
 
 /// What a daemon needs that serves the devices of a recording.
@@ -239,6 +267,8 @@ pub struct LiveDevices {
     pub config: Config,
     /// Its ports.
     pub outside: Outside,
+    /// When the recording is over: from then on its devices are idle.
+    pub over: Instant,
 }
 
 struct Played {
@@ -271,8 +301,7 @@ async fn indoors(
     let bridge = Bridge::with(config, Outside::Recording(Box::new(ports.clone())), clock);
     let rules = rules(recording, options, EDGE);
     let grace = rules.tolerance.max(GRACE);
-    let only: Vec<u64> = options.only.iter().copied().collect();
-    let rewrites = options.accept.then(|| accept::Rewrites::new(recording, &only));
+    let rewrites = options.accept.then(|| accept::Rewrites::new(recording, &rules));
     let stage = Stage::new(Judge::new(rules), rewrites, options.sink.clone(), timeline.clone());
     let stage = Arc::new(Mutex::new(stage));
     if let Some(speed) = options.pace {
@@ -352,8 +381,8 @@ async fn pace(zero: Instant, speed: f64) {
 }
 
 impl Outcome {
-    fn of(recording: &Recording, verdict: Verdict, accepted: bool, took: Duration) -> Self {
-        let Verdict { found, compared } = verdict;
+    fn of(recording: &Recording, options: &Options, verdict: Verdict, took: Duration) -> Self {
+        let Verdict { found, compared, expectations: (met, expectations) } = verdict;
         let mut notes = Vec::new();
         if let Some(cut) = &recording.cut {
             let (files, at) = (cut.files.join(", "), Seconds(cut.at));
@@ -361,16 +390,29 @@ impl Outcome {
                 "the recording is torn: {files} cut short; from {at} on nothing is compared"
             ));
         }
+        let script = options.script.as_ref().map(|script| ScriptOutcome {
+            expectations,
+            met,
+            only_own: script.expectations().only_own(),
+            ..ScriptOutcome::default()
+        });
+        let mut differences = found.kept;
+        // What may have come late is told later than what followed it.
+        differences.sort_by_key(|one| one.micros);
         Self {
+            folder: recording.folder.clone(),
             title: recording.meta.name.clone(),
             personal_data_kept: recording.meta.personal_data == PersonalData::Kept,
             length: recording.end,
             clients: recording.clients.len(),
             compared,
-            differences: found.kept,
+            differences,
             count: found.count,
+            lacks: lacks(recording),
             notes,
-            accepted,
+            script,
+            accepted: options.accept,
+            written: Vec::new(),
             took,
         }
     }
@@ -380,6 +422,27 @@ impl Outcome {
     pub fn differs(&self) -> bool {
         self.count > 0
     }
+}
+
+/// What a recording should have and does not: it replays, and not as it was.
+fn lacks(recording: &Recording) -> Vec<String> {
+    let mut lacks = Vec::new();
+    for device in &recording.meta.devices {
+        if !recording.ports.iter().any(|port| port.device == device.device) {
+            let (file, device) = (port_file(&device.device), &device.device);
+            lacks.push(format!(
+                "{file} is missing, and meta.json lists {device}: its port cannot be opened in \
+                 this replay"
+            ));
+        }
+    }
+    if !recording.folder.join(DAEMON_FILE).exists() {
+        lacks.push(format!(
+            "{DAEMON_FILE} is missing: that the configuration was read again, and that the daemon \
+             stopped, is not replayed"
+        ));
+    }
+    lacks
 }
 
 #[cfg(test)]

@@ -100,7 +100,13 @@ pub async fn run_outdoors<C: Connect>(
     player.idle(horizon.saturating_add(grace)).await;
     let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
     let verdict = std::mem::take(&mut stage.judge).finish();
-    let mut outcome = Outcome::of(&recording, verdict, false, began.elapsed());
+    let mut outcome = Outcome::of(&recording, options, verdict, began.elapsed());
+    if (speed - 1.0).abs() > f64::EPSILON {
+        outcome.notes.push(format!(
+            "the clients play {speed} times as fast, and the bridge's own time limits are what \
+             they are: a call that timed out then may be answered now, and the other way round"
+        ));
+    }
     outcome.notes.extend(notes.take());
     Ok(outcome)
 }

@@ -233,7 +233,7 @@ impl<'a, H: House> Player<'a, H> {
             self.open.insert(number, open);
             return Ok(());
         } else if let Some(Numbered { line, value }) = open.next.take() {
-            self.stage().line(number, &value, open.lines.text());
+            self.stage().line(number, line, &value, open.lines.text());
             self.step(number, line, value, false, &mut open)?;
             open.next = open.lines.next()?;
         }
@@ -264,7 +264,7 @@ impl<'a, H: House> Player<'a, H> {
         let mut before = Vec::new();
         let mut next = lines.next()?;
         while let Some(line) = next.take_if(|line| line.value.before) {
-            self.stage().line(number, &line.value, lines.text());
+            self.stage().line(number, line.line, &line.value, lines.text());
             let t = match line.value.happened {
                 Happened::Connected { .. } => self.base,
                 _ if line.value.t < 0 => line.value.t.max(self.base),
@@ -314,7 +314,7 @@ impl<'a, H: House> Player<'a, H> {
             Happened::InEnd => self.ends(number, open),
             Happened::Out(frame) => {
                 self.house.took(number);
-                self.stage().judge.expect(number, line, step.t, frame);
+                self.stage().expect(number, line, step.t, frame);
             }
             Happened::Stalled => self.house.stalls(number),
             Happened::Flowing => self.house.flows(number)?,

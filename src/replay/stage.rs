@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hharome_hardware::port::replay::Timeline;
 
 use super::accept::Rewrites;
-use super::judge::Judge;
+use super::judge::{Judge, Pair};
 use super::socket::Ear;
 use crate::recording::reader::ClientStep;
 
@@ -23,6 +23,8 @@ pub(super) struct Stage {
     sink: Option<FrameSink>,
     leaving: BTreeSet<u64>,
     all_leave: bool,
+    /// Frames that were heard so far, of all clients.
+    heard: u64,
 }
 
 impl Stage {
@@ -32,7 +34,15 @@ impl Stage {
         sink: Option<FrameSink>,
         timeline: Timeline,
     ) -> Self {
-        Self { judge, rewrites, timeline, sink, leaving: BTreeSet::new(), all_leave: false }
+        Self {
+            judge,
+            rewrites,
+            timeline,
+            sink,
+            leaving: BTreeSet::new(),
+            all_leave: false,
+            heard: 0,
+        }
     }
 
     /// A client's file is opened.
@@ -44,9 +54,21 @@ impl Stage {
     }
 
     /// A line of a client is carried out.
-    pub(super) fn line(&mut self, client: u64, step: &ClientStep, text: &[u8]) {
+    pub(super) fn line(&mut self, client: u64, line: u64, step: &ClientStep, text: &[u8]) {
         if let Some(rewrites) = &mut self.rewrites {
-            rewrites.line(client, step, text);
+            rewrites.line(client, line, step, text);
+        }
+    }
+
+    /// A frame that the client got then.
+    pub(super) fn expect(&mut self, client: u64, line: u64, t: i64, frame: Bytes) {
+        let pair = self.judge.expect(client, line, t, frame);
+        self.pair(client, pair);
+    }
+
+    fn pair(&mut self, client: u64, pair: Option<Pair>) {
+        if let (Some(rewrites), Some(pair)) = (&mut self.rewrites, pair) {
+            rewrites.pair(client, pair);
         }
     }
 
@@ -77,6 +99,7 @@ impl Stage {
 impl Ear for Stage {
     fn hear(&mut self, client: u64, frame: &Bytes) {
         let t = self.timeline.now();
+        self.heard += 1;
         if let Some(sink) = &self.sink {
             let mut sink = sink.lock().unwrap_or_else(PoisonError::into_inner);
             sink(client, t, frame);
@@ -84,8 +107,9 @@ impl Ear for Stage {
         let length = frame.strip_suffix(b"\n").unwrap_or(frame).len();
         let frame = frame.slice(..length);
         if let Some(rewrites) = &mut self.rewrites {
-            rewrites.frame(client, t, &frame);
+            rewrites.frame(client, self.heard, t, &frame);
         }
-        self.judge.got(client, t, frame);
+        let pair = self.judge.got(client, self.heard, t, frame);
+        self.pair(client, pair);
     }
 }

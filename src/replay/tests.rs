@@ -5,6 +5,7 @@ mod damage;
 mod faulty;
 mod kit;
 mod outside;
+mod telling;
 
 use std::sync::{Arc, Mutex};
 
@@ -105,9 +106,11 @@ fn what_comes_too_late_or_too_early_is_told_by_how_much() {
     kit.gets(1, 13_000_000, &kit.info_reply("early"));
     kit.end(20_000_000);
     let outcome = replay(&kit);
-    let about = |text: &str| told(&outcome).iter().any(|line| line.contains(text));
-    assert!(about("taskId \"late\" came 3.500 s later"), "{:?}", told(&outcome));
-    assert!(about("taskId \"early\" came 3.000 s earlier"), "{:?}", told(&outcome));
+    // Each is one difference, and none of them one that is missing and one too many.
+    let words = told(&outcome);
+    assert_eq!((outcome.count, words.len()), (2, 2), "{words:?}");
+    assert!(words[0].ends_with("taskId \"late\" came 3.500 s later"), "{words:?}");
+    assert!(words[1].ends_with("taskId \"early\" came 3.000 s earlier"), "{words:?}");
     let patient = Options { tolerance: Duration::from_secs(4), ..Options::default() };
     is_as_recorded(&run(kit.folder(), &patient).unwrap(), 2);
 }

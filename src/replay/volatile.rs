@@ -22,6 +22,8 @@ enum Of {
 
 const SINCE: &str = "a moment of the wall clock; a replay's is off by what a port opens sooner";
 const COUNTERS: &str = "polls and retries depend on when a device answers, to the millisecond";
+const PAST: &str = "what went wrong last at another bridge was before the replay";
+const FACTS: &str = "ports, rates and module numbers are the machine's own";
 const CLIENTS: &str = "clients that said nothing while it was recorded are not in a recording";
 
 /// All of them.
@@ -41,6 +43,15 @@ pub static VOLATILE: [Volatile; 7] = [
         path: "res.data.version",
         why: "a recording outlives the version that made it",
     },
+];
+
+/// What a machine tells of itself and of its past, which is another one's at another bridge. Not
+/// compared there, present or not.
+static MACHINES: [Volatile; 4] = [
+    Volatile { of: Of::Call("bridge.status"), path: "res.data.devices[].lastError", why: PAST },
+    Volatile { of: Of::Call("bridge.status"), path: "res.data.devices[].facts", why: FACTS },
+    Volatile { of: Of::Channel("bridgeDevices"), path: "data.devices[].lastError", why: PAST },
+    Volatile { of: Of::Channel("bridgeDevices"), path: "data.devices[].facts", why: FACTS },
 ];
 
 /// Keys whose values are a person's or one machine's. Another bridge's cards are other people's,
@@ -85,7 +96,17 @@ pub static PERSONAL: [&str; 33] = [
 /// Whether the value at `path` (with `[]` for places in lists) is declared volatile.
 #[must_use]
 pub fn is_volatile(kind: &Kind, path: &str) -> bool {
-    VOLATILE.iter().any(|one| {
+    is_among(&VOLATILE, kind, path)
+}
+
+/// Whether the value at `path` is the machine's own, so that another bridge's is another one.
+#[must_use]
+pub fn is_machines(kind: &Kind, path: &str) -> bool {
+    is_among(&MACHINES, kind, path)
+}
+
+fn is_among(table: &[Volatile], kind: &Kind, path: &str) -> bool {
+    table.iter().any(|one| {
         let here = match (&one.of, kind) {
             (Of::Call(name), Kind::Call { name: call, .. }) => name == call,
             (Of::Channel(name), Kind::Event { channel }) => name == channel,

@@ -135,6 +135,103 @@ async fn a_recording_holds_what_passed_between_its_start_and_its_stop() {
 }
 
 #[tokio::test]
+async fn a_client_that_only_works_the_recorder_is_in_no_recording_and_a_silent_one_is() {
+    let daemon = Daemon::start("token = \"t\"\n", SECTIONS).await;
+    let leave = async |mut client: Client| {
+        client.finish_sending().await;
+        client.rest().await;
+    };
+    let mut hand = daemon.unix().await;
+    record(&mut hand, json!({"do": "start", "name": "r"})).await;
+    leave(hand).await;
+    leave(daemon.unix().await).await;
+    let mut hand = daemon.tcp_client().await;
+    hand.send(r#"{"token":"t"}"#).await;
+    record(&mut hand, json!({"do": "status"})).await;
+    leave(hand).await;
+    let mut busy = daemon.unix().await;
+    record(&mut busy, json!({"do": "status"})).await;
+    busy.ask(r#"{"call":"bridge.status"}"#).await;
+    leave(busy).await;
+    let _silent = daemon.ws().await;
+    record(&mut daemon.unix().await, json!({"do": "stop"})).await;
+
+    let mut files = lines(&folder_of(&daemon, "r"));
+    files.retain(|name, _| name.starts_with("client-"));
+    let keys =
+        |line: &Value| line.as_object().expect("an object").keys().find(|key| *key != "t").cloned();
+    let told: Vec<Vec<_>> =
+        files.values().map(|lines| lines.iter().filter_map(keys).collect()).collect();
+    let busy = ["connect", "in", "out", "inEnd", "gone"];
+    let silent = ["connect", "end"];
+    assert_eq!(told, [&["connect", "inEnd", "gone"][..], &busy, &silent]);
+}
+
+#[tokio::test]
+async fn whoever_works_the_recorder_is_told_where_the_recording_is_and_how_it_ended() {
+    let mut daemon = recording_daemon("").await;
+    let socket = daemon.socket();
+    let cli = async |daemon: &Daemon, arguments: &[&str]| {
+        let target = ["--socket", socket.to_str().expect("UTF-8")];
+        run(daemon.folder(), &[&["record"], arguments, &target].concat()).await
+    };
+    let idle = cli(&daemon, &["stop"]).await;
+    assert_eq!((idle.0, idle.2.as_str()), (1, "hharome: nothing was being recorded\n"));
+    let folder = folder_of(&daemon, "w");
+    for (arguments, recording) in
+        [(&["start", "w"][..], true), (&["status"], true), (&["stop"], false)]
+    {
+        let (code, reply, words) = cli(&daemon, arguments).await;
+        assert_eq!((code, words.as_str()), (0, ""));
+        let reply: Value = serde_json::from_str(&reply).expect("JSON");
+        assert_eq!(reply["data"]["folder"], folder.to_str().expect("UTF-8"), "{reply}");
+        assert_eq!(reply["data"]["recording"], recording);
+    }
+    let line = daemon.said("recording ended").await;
+    assert!(line.contains("INFO") && line.contains("why=\"stopped\""), "{line}");
+    assert!(line.contains("name=\"w\"") && line.contains("bytes="), "{line}");
+    let idle = cli(&daemon, &["stop"]).await;
+    assert_eq!((idle.0, idle.2.as_str()), (1, "hharome: nothing was being recorded\n"));
+
+    for name in ["../x", "", "a/b", ".hidden"] {
+        // No daemon is asked: there is none.
+        let nobody = ["record", "start", name, "--socket", "/nobody/there"];
+        let (code, _, words) = run(daemon.folder(), &nobody).await;
+        assert_eq!(code, 2, "{name}: {words}");
+        assert!(words.contains("a recording's name has"), "{words}");
+    }
+}
+
+#[tokio::test]
+async fn lint_tells_damage_from_a_torn_end_and_what_is_left_to_look_at() {
+    let daemon = recording_daemon("").await;
+    let mut hand = daemon.unix().await;
+    record(&mut hand, json!({"do": "start", "name": "l"})).await;
+    one_card(&daemon, &mut daemon.unix().await).await;
+    record(&mut hand, json!({"do": "stop"})).await;
+    let folder = folder_of(&daemon, "l");
+    let lint = async || {
+        run(daemon.folder(), &["recording", "lint", folder.to_str().expect("UTF-8")]).await
+    };
+    let (code, out, words) = lint().await;
+    assert_eq!((code, out.as_str()), (0, ""), "{words}");
+    assert!(words.contains(": clean\n") && words.contains("meta.json still tells"), "{words}");
+
+    let port = folder.join("port-id_card.jsonl");
+    let whole = fs::read_to_string(&port).expect("text");
+    fs::write(&port, &whole[..whole.len() - 5]).expect("a write");
+    let (code, out, words) = lint().await;
+    assert_eq!((code, out.as_str()), (0, ""), "{words}");
+    assert!(words.contains(": clean; torn at the end: port-id_card.jsonl\n"), "{words}");
+
+    fs::write(&port, whole.replacen("\"t\":", "\"t\";", 3)).expect("a write");
+    let (code, out, words) = lint().await;
+    assert_eq!(code, 2, "{out}{words}");
+    assert!(out.contains("port-id_card.jsonl:1: cannot be read: "), "{out}");
+    assert!(!words.contains("clean"), "{words}");
+}
+
+#[tokio::test]
 async fn the_start_of_the_daemon_can_be_recorded_and_so_can_its_end() {
     let folder = TempDir::new().expect("a folder");
     write_config(folder.path(), "", SECTIONS);
@@ -195,7 +292,7 @@ async fn a_recording_that_begins_in_the_middle_knows_what_was_under_way() {
     assert!(before[0]["open"].is_object(), "{}", before[0]);
     let asked = |bytes: &str| before.iter().any(|line| line["out"] == bytes);
     assert!(asked("AAAAAA9669000311FFED"), "the module's status was asked for at its start");
-    assert!(!asked("AAAAAA96690003200122"), "cards are not part of the start");
+    assert!(!asked("AAAAAA96690003200221"), "cards are not part of the start");
 }
 
 #[tokio::test]

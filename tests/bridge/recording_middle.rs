@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fixture::{Client, Daemon, run, soon};
+use crate::fixture::{Client, Daemon, kind, run, soon};
 
 const SECTIONS: &str = "[id_card]\ndriver = \"simulated\"\n[qr_scanner]\ndriver = \"simulated\"\n\
                         [recording]\ndirectory = \"{dir}/recordings\"\n";
@@ -44,6 +44,56 @@ async fn calls_before_and_behind_the_start_in_one_write_are_told_apart() {
     // Whatever came behind it was recorded or not, as a whole.
     client.ask(r#"{"action":"getDeviceInfo","taskId":"last"}"#).await;
     record(&mut client, "stop").await;
+    replays(&daemon).await;
+}
+
+#[tokio::test]
+async fn of_many_starts_at_once_one_begins_and_no_other_leaves_anything() {
+    let daemon = daemon("").await;
+    let mut clients = Vec::new();
+    for number in 0..8 {
+        let mut client = daemon.unix().await;
+        let params = json!({"do": "start", "name": format!("n{number}")});
+        client.send(&json!({"call": "bridge.record", "params": params}).to_string()).await;
+        clients.push(client);
+    }
+    let mut begun = 0;
+    for client in &mut clients {
+        let reply = client.next().await;
+        begun += u32::from(reply["res"]["success"] == true);
+    }
+    assert_eq!(begun, 1);
+    let folders = std::fs::read_dir(daemon.folder().join("recordings")).expect("it is there");
+    assert_eq!(folders.count(), 1);
+}
+
+#[tokio::test]
+async fn personal_data_cannot_be_kept_from_afar_and_nothing_is_begun_by_trying() {
+    let daemon = daemon("").await;
+    for mut client in [daemon.tcp_client().await, daemon.ws().await] {
+        let params = json!({"do": "start", "name": "m", "keepPersonalData": true});
+        let call = json!({"call": "bridge.record", "params": params}).to_string();
+        assert_eq!(kind(&client.ask(&call).await["res"]), "forbidden");
+    }
+    assert!(!daemon.folder().join("recordings/m").exists());
+    record(&mut daemon.tcp_client().await, "start").await;
+}
+
+#[tokio::test]
+async fn a_recording_waits_until_a_card_is_read() {
+    let daemon = daemon("").await;
+    let mut client = daemon.unix().await;
+    client.send(r#"{"action":"getIDCardInfo","taskId":"early"}"#).await;
+    client.nothing_came().await;
+    // The card is on its way when the recording is asked for.
+    let put = r#"{"call":"bridge.simulate","params":{"device":"id_card","do":"put"}}"#;
+    let start = r#"{"call":"bridge.record","params":{"do":"start","name":"m"}}"#;
+    let mut hand = daemon.unix().await;
+    hand.bytes(format!("{put}\n{start}\n").as_bytes()).await;
+    assert_eq!(hand.next().await["call"], "bridge.simulate");
+    assert_eq!(hand.next().await["res"]["success"], true);
+    assert_eq!(client.next().await["taskId"], "early");
+    record(&mut hand, "stop").await;
     replays(&daemon).await;
 }
 

@@ -6,9 +6,12 @@
 //! whole that their bytes belong to. It ends with [`Redact::finish`].
 //!
 //! ```text
-//! In ─► acknowledgement? stays ─► code + suffix ─► text replaced, suffix stays ─► out
+//! In ─► acknowledgement? short: stays ─► code + suffix ─► text replaced, suffix stays ─► out
 //!                                   └ over the limit, torn: filler
 //! ```
+//!
+//! What a module's acknowledgement says stays if the driver knows it, for anything may stand between
+//! bytes that look like one (`acknowledgement`).
 //!
 //! Without a suffix the idle gap ends a code: the next event tells by its time that there was one.
 //!
@@ -19,9 +22,10 @@ use std::time::Duration;
 use super::framing::{Framing, MAX_CODE};
 use super::trigger::Acknowledgement;
 use crate::port::tape::PortEvent;
-use crate::pseudonym::Pseudonyms;
+use crate::pseudonym::{Pseudonyms, bcd_ids};
 use crate::redact::{At, Held, Redact};
 
+mod acknowledgement;
 mod in_place;
 #[cfg(test)]
 mod tests;
@@ -89,8 +93,8 @@ impl CodeRedactor {
         }
     }
 
-    /// Lets go the module's acknowledgements in front of a code, as they are. `false` while one has
-    /// begun and not ended.
+    /// Lets go the module's acknowledgements in front of a code, of as many bytes as they were.
+    /// `false` while one has begun and not ended.
     fn acknowledgements(&mut self, out: &mut Vec<At>) -> bool {
         let Some(trigger) = self.framing.trigger.filter(|_| !self.skipping) else {
             return true;
@@ -101,7 +105,8 @@ impl CodeRedactor {
                 Acknowledgement::None => return true,
                 Acknowledgement::Begun => return false,
                 Acknowledgement::Bytes(length) => {
-                    let said = bytes.get(..length).unwrap_or_default().to_vec();
+                    let said = bytes.get(..length).unwrap_or_default();
+                    let said = acknowledgement::replaced(trigger, said, self.filler_byte());
                     self.decide(&said, out);
                 }
             }
@@ -138,18 +143,22 @@ impl CodeRedactor {
         replaced.extend_from_slice(&code.unwrap_or_else(|| self.filler(bytes.len())));
         replaced.truncate(bytes.len());
         // A suffix of letters or digits may stand in the new text by chance. One code must not
-        // become two.
-        if find(&[&replaced, framing.suffix.as_slice()].concat(), &framing.suffix)
-            .is_some_and(|at| at < replaced.len())
-        {
+        // become two. Nor may a number in BCD come of what stays beside the text.
+        let line = [&replaced, framing.suffix.as_slice()].concat();
+        let cut = find(&line, &framing.suffix).is_some_and(|at| at < replaced.len());
+        if cut || bcd_ids(&line).next().is_some() {
             return self.filler(bytes.len());
         }
         replaced
     }
 
     fn filler(&self, length: usize) -> Vec<u8> {
+        vec![self.filler_byte(); length]
+    }
+
+    fn filler_byte(&self) -> u8 {
         let filler = FILLERS.into_iter().find(|filler| !self.framing.suffix.contains(filler));
-        vec![filler.unwrap_or(b' '); length]
+        filler.unwrap_or(b' ')
     }
 
     fn decide(&mut self, bytes: &[u8], out: &mut Vec<At>) {

@@ -318,10 +318,11 @@ impl Reel {
             return Err(PortError::Absent { port: device });
         }
         let attempt = self.attempt.take();
-        let micros = attempt.as_ref().map_or(now, |attempt| attempt.micros);
+        let opened = attempt.as_ref().filter(|attempt| !attempt.before);
+        let opened = opened.map(|attempt| attempt.micros);
         match attempt.map(|attempt| attempt.event) {
             Some(PortEvent::Opened { baud: taped, modem }) => {
-                for exchange in self.exchanges.begin(micros) {
+                for exchange in self.exchanges.begin(opened) {
                     self.never_asked(exchange);
                 }
                 self.unasked.clear();
@@ -577,7 +578,7 @@ impl Drop for Reel {
             if self.complete {
                 self.attempt = None;
                 self.complete = false;
-                self.exchanges.begin(0);
+                self.exchanges.begin(None);
             }
         }
     }

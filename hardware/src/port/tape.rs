@@ -27,12 +27,15 @@ const KEPT_EVENTS: usize = 64;
 /// Pieces of a start that are kept beyond it: a SAM-V module's status and id have 27 bytes at most.
 const KEPT_BYTES: usize = 64;
 
+/// A device's answer that there is nothing: no card has 11 bytes.
+const SHORT_ANSWER: usize = 16;
+
 /// A device may take so long before it begins to answer: a SAM-V module 2 s before a card's data.
 const ANSWER: Duration = Duration::from_millis(2500);
 
-/// After such a pause an answer, or a code, is over: the slowest rate brings a byte a millisecond,
-/// and scanners are told apart by 100 ms.
-const PAUSE: Duration = Duration::from_millis(100);
+/// After such a pause an answer, or a code, is over: the slowest rate brings a byte a millisecond.
+/// Drivers pause for longer between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What happened at a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,14 +167,26 @@ struct Remembered {
     gone: Option<PortEvent>,
     /// When something last passed, and whether it was to the device.
     last: Option<(Instant, bool)>,
+    /// What was asked last, and the answer if it is a short one.
+    asked: Option<Bytes>,
+    answered: Option<Bytes>,
 }
 
 impl PortMemory {
-    /// How the line was opened or not opened last, and what was said to start the device; of a line
+    /// How the line was opened or not opened last, what was said to start the device, and what was
+    /// asked last, if the answer was short: how the device answers when there is nothing. Of a line
     /// that has ended, how it ended.
     #[must_use]
     pub fn events(&self) -> Vec<PortEvent> {
-        self.lock().events.clone()
+        let memory = self.lock();
+        let mut events = memory.events.clone();
+        if let (Some(asked), Some(answered)) = (&memory.asked, &memory.answered)
+            && memory.settled
+        {
+            events.push(PortEvent::Out(asked.clone()));
+            events.push(PortEvent::In(answered.clone()));
+        }
+        events
     }
 
     /// Whether driver and device are in the middle of something: a recording that began now would
@@ -189,6 +204,7 @@ impl PortMemory {
         memory.events.push(event);
         memory.settled = false;
         memory.gone = None;
+        (memory.asked, memory.answered) = (None, None);
     }
 
     fn gone(&self, event: PortEvent) {
@@ -206,9 +222,23 @@ impl PortMemory {
         }
     }
 
-    /// Bytes have passed, to the device or from it.
-    fn passed(&self, asked: bool) {
-        self.lock().last = Some((Instant::now(), asked));
+    /// The driver has asked this.
+    fn asked(&self, bytes: &[u8]) {
+        let mut memory = self.lock();
+        memory.last = Some((Instant::now(), true));
+        memory.answered = None;
+        memory.asked = Some(Bytes::copy_from_slice(bytes));
+    }
+
+    /// The device has said this.
+    fn answered(&self, bytes: &[u8]) {
+        let mut memory = self.lock();
+        memory.last = Some((Instant::now(), false));
+        let short = memory.answered.is_none() && bytes.len() <= SHORT_ANSWER;
+        memory.answered = short.then(|| Bytes::copy_from_slice(bytes));
+        if !short {
+            memory.asked = None;
+        }
     }
 
     fn keep(&self, status: &Status, event: impl FnOnce() -> PortEvent) {
@@ -340,7 +370,7 @@ impl AsyncRead for TapedLine {
         match &polled {
             Poll::Ready(Ok(())) => match buf.filled().get(before..) {
                 Some(new) if !new.is_empty() => {
-                    self.head.memory.passed(false);
+                    self.head.memory.answered(new);
                     self.head.event(|| PortEvent::In(Bytes::copy_from_slice(new)));
                 }
                 _ if wanted => self.head.gone(PortEvent::Gone(LineFault::End)),
@@ -363,7 +393,7 @@ impl AsyncWrite for TapedLine {
         match &polled {
             Poll::Ready(Ok(written)) => {
                 let written = bytes.get(..*written).unwrap_or_default();
-                self.head.memory.passed(true);
+                self.head.memory.asked(written);
                 self.head.event(|| PortEvent::Out(Bytes::copy_from_slice(written)));
             }
             Poll::Ready(Err(error)) => {

@@ -2,9 +2,12 @@
 //! the real one in every encoding and looks like what it stands for.
 //!
 //! A class is made of characters that have the same length in UTF-8 and in GB18030 (and so in
-//! UTF-16 too). What says nothing of a person stays: blanks, controls, punctuation, U+FFFD. So do
-//! the few characters that GB18030 writes in two ways of different length, for whoever has the
+//! UTF-16 too). What says nothing of a person stays: blanks, separators, punctuation, U+FFFD. So
+//! do the few characters that GB18030 writes in two ways of different length, for whoever has the
 //! text alone could not tell which it was.
+//!
+//! Controls are what binary codes are made of, a number in BCD of nothing else: they become others
+//! that are no pair of digits. Those stay that are found in texts and at their ends.
 //!
 //! The characters of the pools are chosen so that their GB18030 bytes begin no valid UTF-8: a
 //! scanner's bytes that were taken for GB18030 are taken for it again.
@@ -41,6 +44,9 @@ const LATIN: &[char] = &['ĉ', 'ď', 'ĝ', 'ĥ', 'ĵ', 'ķ', 'ŕ', 'ŝ', 'ť', '
 /// Two bytes of UTF-8, four of GB18030.
 const LATIN_CAPITALS: &[char] = &['Ĉ', 'Ď', 'Ĝ', 'Ĥ', 'Ĵ', 'Ķ', 'Ŕ', 'Ŝ', 'Ť', 'Ŵ', 'Ŷ', 'Ź'];
 
+/// One byte of both, no pair of digits in BCD, no blank, and no usual prefix or suffix of a code.
+const CONTROLS: &[char] = &['\u{E}', '\u{F}', '\u{7F}'];
+
 /// Characters that may stand for each other.
 pub(super) enum Class {
     /// So many, one after the other in Unicode.
@@ -59,10 +65,11 @@ impl Class {
                 char::from_u32(u32::from(first) + other).unwrap_or(first)
             }
             Self::Pool(pool) => {
-                let mut candidates = pool.iter().copied().filter(|candidate| *candidate != real);
-                let count = candidates.clone().count();
-                let at = stream.below(u32::try_from(count).unwrap_or(1));
-                candidates.nth(at as usize).unwrap_or(char::REPLACEMENT_CHARACTER)
+                let place = pool.iter().position(|candidate| *candidate == real);
+                let others = pool.len() - usize::from(place.is_some());
+                let other = stream.below(u32::try_from(others).unwrap_or(1)) as usize;
+                let at = place.map_or(other, |place| (place + 1 + other) % pool.len());
+                pool.get(at).copied().unwrap_or(char::REPLACEMENT_CHARACTER)
             }
         }
     }
@@ -80,8 +87,13 @@ pub(super) fn class_of(character: char) -> Option<Class> {
     if stays(character) {
         return None;
     }
+    // Most ideographs, all of which GBK has, need not be encoded to be measured.
+    if matches!(character, '\u{4E00}'..='\u{9FA5}') {
+        return Some(Class::Pool(IDEOGRAPHS));
+    }
     let lower = character.is_lowercase();
     Some(Class::Pool(match (character.len_utf8(), gb18030_length(character)) {
+        (1, 1) => CONTROLS,
         (2, 2) if matches!(character, '\u{80}'..='\u{24F}') && lower => PINYIN,
         (2, 2) if lower => GREEK,
         (2, 2) => GREEK_CAPITALS,
@@ -95,12 +107,13 @@ pub(super) fn class_of(character: char) -> Option<Class> {
 }
 
 fn stays(character: char) -> bool {
-    character.is_ascii()
+    (character.is_ascii() && !character.is_control())
         || character.is_whitespace()
-        || character.is_control()
         || matches!(
             character,
-            '\u{FFFD}'
+            // ESC, and the separators FS, GS, RS, US: no pairs of digits.
+            '\u{1B}'..='\u{1F}'
+                | '\u{FFFD}'
                 // The dot in the names of several nations, dashes, quotation marks, joiners.
                 | '·' | '\u{2000}'..='\u{206F}'
                 // Ideographic punctuation, without the marks and numerals between.
@@ -147,6 +160,19 @@ mod tests {
                 assert!(can_begin_no_utf8(&gb18030(*character)), "{character}");
                 assert_eq!(pool.iter().filter(|other| *other == character).count(), 1);
             }
+        }
+    }
+
+    #[test]
+    fn no_control_becomes_a_pair_of_digits_a_blank_or_the_end_of_a_code() {
+        for control in CONTROLS {
+            let byte = u32::from(*control);
+            assert!(byte >> 4 > 9 || byte & 0xF > 9, "{byte:02X}");
+            assert!(control.is_ascii_control() && !control.is_whitespace());
+            assert!(!"\t\r\n\x1B\x1C\x1D\x1E\x1F\x02\x03\x04\0".contains(*control));
+        }
+        for kept in "\t\r\n\x1B\x1C\x1D\x1E\x1F".chars() {
+            assert!(class_of(kept).is_none());
         }
     }
 

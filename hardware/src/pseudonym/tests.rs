@@ -38,6 +38,9 @@ fn check(real: &str) {
         assert_eq!(units(&invented), units(real), "{method} in UTF-16: {real:?}");
         assert_eq!(gb18030(&invented).len(), gb18030(real).len(), "{method}: {real:?}");
         assert_eq!(real_ids(&invented).next(), None, "{method}: {real:?}");
+        for bytes in [invented.clone().into_bytes(), gb18030(&invented)] {
+            assert_eq!(bcd_ids(&bytes).next(), None, "{method}: {real:?}");
+        }
         assert_eq!(invented.trim().is_empty(), real.trim().is_empty());
     }
 }
@@ -48,6 +51,8 @@ fn wheel() -> impl Strategy<Value = String> {
         "[0-9]{1,40}",
         "[0-9]{17}[0-9Xx]",
         "[A-Za-z ,.·-]{1,40}",
+        // Pairs of digits in BCD, those of years and months above all.
+        "[\t \"#$%&'()@`!0-9é𠮷\u{80}-\u{99}\x01-\x19]{9,40}",
         "[张王李赵欧阳一二三市区路号１２３ＡX0-9]{1,35}",
         "(19|20)[0-9]{2}(0[1-9]|1[0-2])[0-3][0-9]",
     ]
@@ -176,7 +181,7 @@ fn classes_are_kept_and_separators_stay() {
 #[test]
 fn blank_texts_and_what_never_ends_stay() {
     for (method, of) in METHODS {
-        for blank in ["", " ", "　 \t", "\0\0", "--"] {
+        for blank in ["", " ", "　 \t", "\x0B\x0C", "--"] {
             assert_eq!(of(&pseudonyms(1), blank), blank, "{method}");
         }
     }
@@ -247,10 +252,41 @@ fn a_long_run_of_digits_never_gets_somebodys_number_by_chance() {
 fn a_number_that_came_by_chance_is_made_impossible() {
     let mut text: Vec<char> = "5511010519491231002X9".chars().collect();
     let mut stream = pseudonyms(1).stream("test", b"");
-    let at = numbers::first_real(&text).expect("the specimen");
+    let at = numbers::first_real(&text, 0).expect("the specimen");
     numbers::make_impossible(&mut text, at, &mut stream);
-    assert_eq!(numbers::first_real(&text), None);
+    assert_eq!(numbers::first_real(&text, 0), None);
     assert_eq!(text.len(), 21);
+}
+
+#[test]
+fn every_number_of_a_long_text_is_made_impossible_and_no_other_digit_is_touched() {
+    let id = "11010519491231002X";
+    let mut text: Vec<char> = format!("12345678 {id}{id}7{id} ").repeat(10).chars().collect();
+    let before = text.clone();
+    numbers::make_nobodys(&mut text, &mut pseudonyms(1).stream("test", b""));
+    assert_eq!(numbers::first_real(&text, 0), None);
+    let changed = text.iter().zip(&before).filter(|(now, before)| now != before).count();
+    assert!((30..40).contains(&changed), "{changed}");
+    // More than chance ever makes: nothing is left of any.
+    let mut text: Vec<char> = format!("{id} ").repeat(200).chars().collect();
+    numbers::make_nobodys(&mut text, &mut pseudonyms(1).stream("test", b""));
+    assert!(text.iter().all(|character| ['0', 'X', ' '].contains(character)));
+}
+
+/// 110112201201151006 in BCD: controls and a blank.
+#[test]
+fn controls_of_a_binary_code_become_controls_that_are_no_digits() {
+    let code = "\x11\x01\x12\x20\x12\x01\x15\x10\x06";
+    for (method, of) in METHODS {
+        let invented = of(&pseudonyms(1), code);
+        for (real, invented) in code.chars().zip(invented.chars()) {
+            assert_eq!(real == invented, real == ' ', "{method}: {invented:?}");
+            assert!("\x0E\x0F\x7F ".contains(invented), "{method}: {invented:?}");
+        }
+    }
+    for kept in ["\t\r\n \x1B\x1C\x1D\x1E\x1F", "\x0B\x0C"] {
+        assert_eq!(pseudonyms(1).code(kept), kept);
+    }
 }
 
 #[test]

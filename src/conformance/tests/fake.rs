@@ -197,7 +197,7 @@ async fn a_bridge_without_describe_and_devices_is_tried_where_it_can_be() {
     for case in &report.cases {
         let name = format!("{}/{}", case.suite, case.name);
         match &case.verdict {
-            Verdict::Failed { what, .. } => {
+            Verdict::Failed { what, .. } | Verdict::Error { what, .. } => {
                 assert!(BEYOND_IT.contains(&&*name), "{name}: {what}\n{}", report.table());
             }
             Verdict::NotTried { why } => assert!(!why.is_empty(), "{name}"),

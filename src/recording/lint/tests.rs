@@ -225,6 +225,55 @@ fn a_folder_without_meta_json_is_no_recording() {
     assert!(matches!(lint(folder.path()), Err(LintError::Meta(_))));
 }
 
+#[test]
+fn each_file_is_told_that_cannot_be_read_and_each_that_was_torn() {
+    let meta = examples("json").concat();
+    let end = "{\"t\":9,\"end\":true}\n";
+    let open = "{\"t\":1,\"open\":{\"baud\":9600}}\n";
+    let connect = "{\"t\":1,\"connect\":{\"transport\":\"unix\"}}\n";
+    let port = format!("{open}{{\"t\":2,\"in\":\"123\"}}\n{end}");
+    let blob = format!("{connect}{{\"t\":2,\"outBlob\":\"{}\"}}\n{end}", "ab".repeat(32));
+    let stop = "{\"t\":9,\"end\":\"stopped\"}\n";
+    let broken = format!("x\n{stop}");
+    let check = |files: &[(&str, &str)], damage: &[&str], torn: &[&str]| {
+        let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+        let folder = recording(&files);
+        fs::write(folder.path().join(META_FILE), &meta).unwrap();
+        let found = condition(folder.path()).unwrap();
+        let told: Vec<_> = found.damage.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), damage.len(), "{told:?}");
+        for (told, damage) in told.iter().zip(damage) {
+            assert!(told.contains(&format!("{damage}: damaged: ")), "{told}");
+        }
+        assert_eq!(found.torn, torn);
+    };
+    check(&[("port-id_card.jsonl", &format!("{open}{end}")), ("daemon.jsonl", stop)], &[], &[]);
+    check(
+        &[
+            ("client-0001.jsonl", &blob),
+            ("port-id_card.jsonl", &port),
+            ("port-photo_decoder.jsonl", &port),
+            ("daemon.jsonl", &broken),
+        ],
+        &[
+            "port-id_card.jsonl:2",
+            "port-photo_decoder.jsonl:2",
+            "client-0001.jsonl:2",
+            "daemon.jsonl:1",
+        ],
+        &[],
+    );
+    check(
+        &[
+            ("client-0001.jsonl", connect),
+            ("port-id_card.jsonl", &port[..40]),
+            ("daemon.jsonl", stop),
+        ],
+        &[],
+        &["client-0001.jsonl", "port-id_card.jsonl"],
+    );
+}
+
 /// The document's examples of one file, and of the JSON of one.
 fn examples(kind: &str) -> Vec<&'static str> {
     let document = include_str!("../../../docs/recording.md");

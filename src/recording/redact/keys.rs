@@ -15,7 +15,7 @@ use hharome_protocol::frame::LAGGED_CHANNEL;
 pub(super) enum Rule {
     /// Stays if it is one of the words that may stand here, else as [`Rule::Text`].
     Word(fn(&str) -> bool),
-    /// The caller's name for a call: stays but for an ID number in it.
+    /// The caller's name for a call: stays but for what in it could tell of a person.
     Task,
     /// A person's name.
     Name,
@@ -65,6 +65,10 @@ pub(super) const TASK_CHARS: usize = 64;
 /// Numbers of so many digits and more are replaced where nothing is known of them: shorter ones
 /// are counts, sizes and codes, and no telephone number is shorter.
 pub(super) const TELLING_DIGITS: usize = 7;
+
+/// Letters and digits in a row, so many and more, may be anything in base64 or hex: 16 bytes in
+/// base64, 12 in hex. Words and the groups of a UUID are shorter.
+pub(super) const TELLING_RUN: usize = 24;
 
 /// Keys, and what becomes of their values. The first row that has a key counts.
 const TABLE: &[(&[&str], Rule)] = &[
@@ -183,11 +187,6 @@ pub(super) fn is_plain_key(key: &str) -> bool {
 /// has more than the three of a nationality and an X.
 pub(super) fn may_be_number(text: &str) -> bool {
     text.bytes().filter(u8::is_ascii_alphabetic).count() <= 4
-}
-
-/// Whether this may be the nationality on a card, which has room for three units of UTF-16.
-pub(super) fn may_be_nationality(key: &str, text: &str) -> bool {
-    key == "nation" && text.encode_utf16().count() <= 3
 }
 
 fn is_action(name: &str) -> bool {

@@ -192,11 +192,16 @@ fn the_daemons_words_are_trusted_only_from_the_daemon_and_only_at_their_places()
 
 #[test]
 fn what_a_cards_bytes_keep_is_kept_of_what_was_read_and_not_of_what_a_client_says() {
-    let frame = r#"{"taskId":1,"data":{"nation":"x1z","idNum":"ABCDEF"}}"#;
+    let frame = r#"{"taskId":1,"data":{"nation":"CAN","idNum":"ABCDEF"}}"#;
     assert_eq!(to_client(frame), frame);
     let redacted = value(&from_client(frame));
-    assert_ne!(redacted["data"]["nation"], "x1z");
+    assert_eq!(redacted["data"]["nation"], "CAN");
     assert_ne!(redacted["data"]["idNum"], "ABCDEF");
+    // What is no nationality is not kept in a card's bytes either.
+    let frame = r#"{"taskId":1,"data":{"nation":"x1z"}}"#;
+    for redacted in [from_client(frame), to_client(frame)] {
+        assert_eq!(value(&redacted)["data"]["nation"], pseudonyms().text("x1z"));
+    }
 }
 
 #[test]
@@ -286,24 +291,46 @@ fn a_token_is_right_or_wrong_and_never_itself() {
 }
 
 #[test]
-fn a_callers_task_and_id_stay_unless_they_hold_an_id_number_or_are_long() {
-    let kept = r#"{"call":"x","id":"1785283200000-ab","params":{"taskId":"13800138000"}}"#;
-    let redacted = value(&from_client(kept));
-    assert_eq!(redacted["id"], "1785283200000-ab");
-    assert_eq!(redacted["params"]["taskId"], "13800138000");
+fn a_callers_task_and_id_stay_unless_they_hold_a_long_number_or_are_long() {
+    let kept = r#"{"call":"bridge.status","id":"card-123456-ab","params":{"taskId":123456}}"#;
+    assert_eq!(from_client(kept), kept);
     let p = pseudonyms();
-    let task = format!("card-{ID}-1");
-    let expected = format!("card-{}-1", p.id_number(ID));
-    // The same in the request, in the reply and in bridgeCalls.
-    for frame in [
-        json!({"action": "getIDCardInfo", "taskId": task}),
-        json!({"channel": "bridgeCalls", "data": {"taskId": task}}),
-        json!({"call": "bridge.jobs", "res": {"data": {"jobs": [{"taskId": task}]}}}),
-        json!({"call": "bridge.status", "id": task}),
+    let base64 = STANDARD.encode(format!("张三{ID}"));
+    for (task, expected) in [
+        (json!(format!("card-{ID}-1")), json!(format!("card-{}-1", p.id_number(ID)))),
+        (json!(base64), json!(p.text(&base64))),
+        (json!("tel-13987654321"), Value::Null),
+        (json!(13_987_654_321_u64), Value::Null),
+        (json!("110105491231002"), Value::Null),
     ] {
-        for redacted in [from_client(&frame.to_string()), to_client(&frame.to_string())] {
-            assert!(redacted.contains(&expected), "{redacted}");
+        let mut seen = Vec::new();
+        // The same in the request, in the reply and in bridgeCalls.
+        for frame in [
+            json!({"action": "getIDCardInfo", "taskId": task}),
+            json!({"channel": "bridgeCalls", "data": {"taskId": task}}),
+            json!({"call": "bridge.jobs", "res": {"data": {"jobs": [{"taskId": task}]}}}),
+            json!({"call": "bridge.status", "id": task}),
+            json!({"call": "ampeHHCommunication", "id": 1, "params": {"taskId": task}}),
+        ] {
+            for redacted in [from_client(&frame.to_string()), to_client(&frame.to_string())] {
+                let frame = value(&redacted);
+                let tasks =
+                    ["/taskId", "/data/taskId", "/res/data/jobs/0/taskId", "/params/taskId"];
+                let task = tasks.iter().find_map(|place| frame.pointer(place));
+                seen.extend(task.or(frame.get("id")).cloned());
+            }
         }
+        let first = seen[0].clone();
+        assert!(first != task && first.is_number() == task.is_number(), "{first}");
+        assert!(expected.is_null() || first == expected, "{first} {expected}");
+        assert_eq!(seen, vec![first; 10]);
+    }
+    // An id may be anything, and comes back as it was.
+    let id =
+        json!({"idNum": "ABCDEF", "text": "QUJDaGlqa2xtbm9w".repeat(8), "n": [13987654321_u64]});
+    for call in ["bridge.simulate", "bridge.status"] {
+        let frame = json!({"call": call, "id": id, "params": {}, "res": {"data": {}}}).to_string();
+        assert_eq!(value(&from_client(&frame))["id"], value(&to_client(&frame))["id"]);
     }
     for long in ["x7".repeat(40), "张三".to_owned()] {
         let frame = json!({"action": "getIDCardInfo", "taskId": long}).to_string();

@@ -10,10 +10,14 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, general_purpose::STANDARD};
 use hharome_hardware::pseudonym::{Pseudonyms, real_ids};
 
+use super::echo;
 use super::keys::{Rule, TASK_CHARS, TELLING_DIGITS, is_plain_key};
 
 /// Base64 from so many characters on is told from words by its looks.
 const TELLING_BASE64: usize = 64;
+
+/// Where the month begins in an ID number.
+const MONTH: usize = 10;
 
 /// How serde begins to complain of a key.
 const UNKNOWN_KEY: &str = "unknown field `";
@@ -34,7 +38,7 @@ const UNPADDED: GeneralPurpose = GeneralPurpose::new(
 pub(super) fn replaced<'t>(pseudonyms: &Pseudonyms, rule: Rule, text: &'t str) -> Cow<'t, str> {
     Cow::Owned(match rule {
         Rule::Word(stays) if text.is_empty() || stays(text) => return Cow::Borrowed(text),
-        Rule::Task => return task(pseudonyms, text),
+        Rule::Task => return echo::task(pseudonyms, text),
         Rule::Name => pseudonyms.name(text),
         Rule::Address => pseudonyms.address(text),
         Rule::Agency => pseudonyms.agency(text),
@@ -75,21 +79,11 @@ pub(super) fn number<'n>(pseudonyms: &Pseudonyms, rule: Rule, number: &'n str) -
     Cow::Owned(like_number(digits, &new) + exponent)
 }
 
-/// A number that stays, unless an ID number is in it.
+/// A number of the daemon's own that stays, unless an ID number is in it.
 pub(super) fn scrubbed_number<'n>(pseudonyms: &Pseudonyms, digits: &'n str) -> Cow<'n, str> {
     match real_ids(digits).next() {
         Some(_) => number(pseudonyms, Rule::IdNumber, digits),
         None => Cow::Borrowed(digits),
-    }
-}
-
-/// The caller's name for a call: stays but for an ID number in it, if it is short and of ASCII, as
-/// programs make them.
-pub(super) fn task<'t>(pseudonyms: &Pseudonyms, text: &'t str) -> Cow<'t, str> {
-    if text.is_ascii() && text.len() <= TASK_CHARS {
-        scrubbed(pseudonyms, text)
-    } else {
-        Cow::Owned(pseudonyms.text(text))
     }
 }
 
@@ -160,15 +154,18 @@ fn not_begun(pseudonyms: &Pseudonyms, text: &str, must_not: impl Fn(char) -> boo
 
 /// A text, each ID number in it replaced.
 fn scrubbed<'t>(pseudonyms: &Pseudonyms, text: &'t str) -> Cow<'t, str> {
-    let (mut rest, mut out) = (text, String::new());
-    while let Some(place) = real_ids(rest).next() {
-        let (before, from) = rest.split_at(place.start);
-        let (id, after) = from.split_at(place.len());
+    let (mut done, mut out) = (0, String::new());
+    for place in real_ids(text) {
+        // Of two that overlap the first counts.
+        let (Some(before), Some(id)) = (text.get(done..place.start), text.get(place.clone()))
+        else {
+            continue;
+        };
         out.push_str(before);
         out.push_str(&pseudonyms.id_number(id));
-        rest = after;
+        done = place.end;
     }
-    if out.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(out + rest) }
+    if done == 0 { Cow::Borrowed(text) } else { Cow::Owned(out + text.get(done..).unwrap_or("")) }
 }
 
 /// A text of unknown meaning; what looks like base64 still is.
@@ -183,7 +180,7 @@ fn any_text(pseudonyms: &Pseudonyms, text: &str) -> String {
 }
 
 /// Digits in the places of digits, and a first one other than 0 where it was so.
-fn like_number(old: &str, new: &str) -> String {
+pub(super) fn like_number(old: &str, new: &str) -> String {
     let mut first = true;
     let mut digits = new.chars();
     let mut number: String = old
@@ -202,10 +199,12 @@ fn like_number(old: &str, new: &str) -> String {
             }
         })
         .collect();
-    // By accident only: one digit more or less and it is none.
-    while real_ids(&number).next().is_some() {
-        let last = number.pop().and_then(|last| last.to_digit(10)).unwrap_or_default();
-        number.extend(char::from_digit((last + 1) % 10, 10));
+    // By accident only. Where the month's first digit is a 9 there is no number, and no other
+    // such digit ever becomes less.
+    loop {
+        let first = real_ids(&number).next();
+        let Some(tens) = first.map(|place| place.start + MONTH) else { break };
+        number.replace_range(tens..=tens, "9");
     }
     number
 }

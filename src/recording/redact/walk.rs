@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::keys::{self, Rule, TASK_CHARS, is_plain_key, rule_of};
-use super::{Setting, Speaker, Subject, value};
+use super::{Setting, Speaker, Subject, echo, value};
 
 /// So deep JSON inside strings inside JSON is looked into: `extInfo` inside the `data` of an
 /// enrolment is two.
@@ -177,8 +177,11 @@ impl<'a> Walk<'a> {
     }
 
     fn number<'n>(&self, number: &'n str) -> Cow<'n, str> {
-        if self.is_ours() || (self.is_echo() && number.len() <= TASK_CHARS) {
+        if self.is_ours() {
             return value::scrubbed_number(self.pseudonyms(), number);
+        }
+        if self.is_echo() && number.len() <= TASK_CHARS {
+            return echo::number(self.pseudonyms(), number);
         }
         value::number(self.pseudonyms(), self.rule(), number)
     }
@@ -190,7 +193,7 @@ impl<'a> Walk<'a> {
             return Done::from(text, value::own_words(pseudonyms, text));
         }
         if self.is_echo() {
-            return Done::from(text, value::task(pseudonyms, text));
+            return Done::from(text, echo::task(pseudonyms, text));
         }
         if self.is_frames("token") {
             return Done::Replaced(self.setting.redactor.shown_token(text).to_owned());
@@ -198,11 +201,8 @@ impl<'a> Walk<'a> {
         let rule = match self.rule() {
             Rule::Text if self.simulates() && self.key() == "text" => Rule::Code,
             Rule::Json => return self.json(text),
-            // A card's bytes keep a nationality as it is, and the letters of a number: so must
-            // what the daemon has read there. A client may say anything.
-            Rule::Word(_) if self.is_read() && keys::may_be_nationality(self.key(), text) => {
-                return Done::Kept;
-            }
+            // A card's bytes keep the letters of a number: so must what the daemon has read there.
+            // A client may say anything.
             Rule::IdNumber if !self.is_read() && !keys::may_be_number(text) => Rule::Text,
             rule => rule,
         };
@@ -295,11 +295,16 @@ impl<'a> Walk<'a> {
 
     /// Whether it may have been read from a device.
     fn is_read(&self) -> bool {
-        self.setting.speaker == Speaker::Daemon
+        self.setting.speaker == Speaker::Daemon && !self.is_in_echo()
     }
 
     fn simulates(&self) -> bool {
-        self.setting.subject == Subject::Simulate
+        self.setting.subject == Subject::Simulate && !self.is_in_echo()
+    }
+
+    /// Whether it stands anywhere in what the caller gets back: it is the same both ways.
+    fn is_in_echo(&self) -> bool {
+        self.nested == 0 && begins(&self.levels, &["id"])
     }
 }
 

@@ -36,6 +36,7 @@ fn an_expectation_that_is_not_met_is_named_with_its_line() {
     let outcome = run(kit.folder(), &script(expected)).unwrap();
     let told = told(&outcome);
     assert_eq!(told.len(), 1, "{told:?}");
+    assert!(text(&outcome, false).contains("1 difference, 0 of 0 faults struck, 0 of 1 exp"));
     assert!(told[0].starts_with(
         "client 1, script.toml:2, at 3.000 s: the reply to getIDCardInfo was \
                                  expected otherwise by the script; the last one that came: {"
@@ -47,6 +48,67 @@ fn others_do_not_count_if_the_script_says_so() {
     let kit = Kit::card_session();
     let outcome = run(kit.folder(), &script(&format!("others = \"any\"\n{PULLED}"))).unwrap();
     assert_eq!(told(&outcome), Vec::<String>::new());
+    let words = text(&outcome, false);
+    assert!(words.contains("ms: 1 fault struck, 0 expectations, nothing else compared"), "{words}");
+    let expected =
+        "[[expect]]\nclient = 1\naction = \"getIDCardInfo\"\nframe = {success = false}\n";
+    let both = script(&format!("others = \"any\"\n{PULLED}{expected}"));
+    let words = text(&run(kit.folder(), &both).unwrap(), false);
+    let all = "ms: 1 fault struck, 1 of 1 expectation met, nothing else compared";
+    assert!(words.contains(all), "{words}");
+}
+
+#[test]
+fn a_fault_that_does_nothing_is_a_difference() {
+    let kit = Kit::card_session();
+    // The fifth exchange is the first look at whether a card lies there: 11 bytes.
+    let text_of = "others = \"any\"\n\n[[fault]]\nport = \"id_card\"\nexchange = 1\ndo = \"drop\"\n\n\
+        [[fault]]\nport = \"id_card\"\nexchange = 9999\ndo = \"drop\"\n\n\
+        [[fault]]\nport = \"id_card\"\nexchange = 4\ndo = \"cut\"\nafter = 11\n\n\
+        [[fault]]\nport = \"id_card\"\nat_ms = 900000\ndo = \"unplug\"\nms = 5\n";
+    let outcome = run(kit.folder(), &script(text_of)).unwrap();
+    let told = told(&outcome);
+    assert_eq!((outcome.count, told.len()), (3, 3), "{told:?}");
+    assert!(told[0].starts_with(
+        "script.toml:8, at 3.000 s: [[fault]] 2 (id_card, exchange 9999) never struck: the port had "
+    ));
+    assert!(told[0].ends_with(" exchanges, and the recording ends at 3.000 s"), "{told:?}");
+    assert_eq!(
+        told[1],
+        "script.toml:13, at 3.000 s: [[fault]] 3 (id_card, exchange 4) changed nothing: the answer \
+         that it struck had 11 bytes"
+    );
+    assert!(told[2].contains("[[fault]] 4 (id_card, at_ms 900000) never struck"), "{told:?}");
+    let words = text(&outcome, false);
+    assert!(words.contains("3 differences, 1 of 4 faults struck, 0 expectations"), "{words}");
+}
+
+#[test]
+fn the_script_of_the_documentation_works_as_it_stands() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/replay.md")).unwrap();
+    let (_, after) = page.split_once("```toml\n").unwrap();
+    let (example, _) = after.split_once("```").unwrap();
+    let name = "tests/recordings/qr_listener_and_call";
+    assert!(page.contains(name));
+    let outcome = run(&root.join(name), &script(example)).unwrap();
+    assert_eq!(told(&outcome), Vec::<String>::new());
+    let ScriptOutcome { faults, struck, expectations, met, .. } = outcome.script.unwrap();
+    assert!(faults > 0 && expectations > 0);
+    assert_eq!((struck, met), (faults, expectations));
+}
+
+#[test]
+fn a_name_that_the_protocol_does_not_have_is_refused_with_those_that_there_are() {
+    let wrong =
+        |key: &str| mistake(&format!("[[expect]]\nclient = 1\n{key} = \"getQr\"\nframe = {{}}\n"));
+    let action = wrong("action");
+    assert!(action.starts_with("s.toml:1: [[expect]] action: there is no \"getQr\"; there are "));
+    assert!(action.contains("getIDCardInfo") && action.contains("getDeviceInfo"), "{action}");
+    let channel = wrong("channel");
+    assert!(channel.contains("initQRListener") && channel.contains("bridgeCalls"), "{channel}");
+    let call = wrong("call");
+    assert!(call.contains("bridge.status") && call.contains("ampeHHCommunication"), "{call}");
 }
 
 #[test]
@@ -98,7 +160,7 @@ fn a_script_for_another_recording_is_refused() {
     let expected =
         "script.toml:2: [[fault]] port: the recording has no \"printer\"; it has id_card";
     assert_eq!(error, expected);
-    let wrong = "[[expect]]\nclient = 8\nchannel = \"x\"\nframe = {}\n";
+    let wrong = "[[expect]]\nclient = 8\nchannel = \"bridgeCalls\"\nframe = {}\n";
     let error = run(kit.folder(), &script(wrong)).unwrap_err().to_string();
     assert_eq!(error, "script.toml:1: [[expect]] client: the recording has no client 8");
 }

@@ -96,6 +96,70 @@ async fn a_value_that_is_missing_at_the_other_bridge_is_told() {
     assert!(told[0].contains("data.photoBase64: expected \"/9j/\", got \"\""), "{told:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_another_machine_tells_of_itself_and_of_its_past_is_not_compared() {
+    let mut kit = Kit::new();
+    kit.connect(1, 10_000);
+    kit.says(1, 20_000, &json!({"on": "bridgeDevices"}));
+    kit.gets(1, 20_100, &json!({"on": "bridgeDevices", "success": true, "message": "成功"}));
+    kit.says(1, 500_000, &json!({"call": "bridge.status", "id": 1}));
+    kit.end(3_000_000);
+    let frames = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&frames);
+    let sink: FrameSink = Arc::new(Mutex::new(move |_: u64, _: i64, frame: &[u8]| {
+        kept.lock().unwrap().push(serde_json::from_slice::<Value>(frame).unwrap());
+    }));
+    let options = Options { sink: Some(sink), ..Options::default() };
+    let other = || Other(Bridge::new(Config::simulated()));
+    run_outdoors(kit.folder(), &options, 1.0, other()).await.unwrap();
+    let status =
+        frames.lock().unwrap().iter().find(|frame| frame["call"] == "bridge.status").cloned();
+    let mut status = status.unwrap();
+    let event =
+        frames.lock().unwrap().iter().find(|frame| frame["channel"] == "bridgeDevices").cloned();
+    let mut event = event.unwrap();
+    for devices in [&mut status["res"]["data"]["devices"], &mut event["data"]["devices"]] {
+        devices[0]["lastError"] = json!("the reader was gone for a while");
+        devices[0]["facts"] = json!({"port": "/dev/ttyS7"});
+        devices[1]["facts"]["samId"] = json!("x");
+    }
+    let mut written = Kit::new();
+    written.connect(1, 10_000);
+    written.says(1, 20_000, &json!({"on": "bridgeDevices"}));
+    written.gets(1, 20_100, &json!({"on": "bridgeDevices", "success": true, "message": "成功"}));
+    written.gets(1, 20_200, &event);
+    written.says(1, 500_000, &json!({"call": "bridge.status", "id": 1}));
+    written.gets(1, 500_100, &status);
+    written.end(3_000_000);
+    is_as_recorded(&against(&written, Exactness::PersonalByPresence).await, 3);
+    let outcome = against(&written, Exactness::Exact).await;
+    assert!(told(&outcome).concat().contains("lastError"), "{:?}", told(&outcome));
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_the_bridge_keeps_its_own_time_limits_is_said_where_the_clients_play_faster() {
+    let kit = simulated_session();
+    let notes = async |speed: f64| {
+        let options = Options { exactness: Exactness::PersonalByPresence, ..Options::default() };
+        let other = Other(Bridge::new(Config::simulated()));
+        run_outdoors(kit.folder(), &options, speed, other).await.unwrap().notes
+    };
+    assert_eq!(notes(1.0).await, Vec::<String>::new());
+    let notes = notes(2.0).await;
+    assert!(
+        notes[0].starts_with("the clients play 2 times as fast, and the bridge's own time limits")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_devices_of_a_recording_are_served_up_to_its_end() {
+    let kit = Kit::card_session();
+    let begun = Instant::now();
+    let devices = as_devices(kit.folder(), 2.0).unwrap();
+    // 3 s at twice the speed.
+    assert_eq!(devices.over - begun, Duration::from_millis(1_500));
+}
+
 #[test]
 fn a_card_gets_the_photo_that_its_decoder_gave_then() {
     let mut kit = Kit::new();

@@ -153,6 +153,46 @@ fn an_acknowledgement_a_prefix_and_a_suffix_stay_and_the_code_between_is_replace
 }
 
 #[test]
+fn what_looks_like_an_acknowledgement_keeps_no_data_of_a_code() {
+    for (trigger, head, end) in [
+        (Trigger::Gm65, &b"\x02\x00\x00\x12"[..], &b"\x33\x31"[..]),
+        (Trigger::Newland, b"\x02\x01", b"\x03"),
+        (Trigger::M3y, b"\x5A\x01\x00\x12", b"\x00\xA5"),
+    ] {
+        for suffix in ["\r", "x", ""] {
+            let framing = framing(suffix, "", Encoding::Auto, Some(trigger));
+            let stream = [head, b"11010519491231002X", end, b"QR-1", suffix.as_bytes()].concat();
+            let redacted = bytes_in(&check(&[chunk(0, &stream)], &framing));
+            assert_eq!(redacted[..head.len()], *head);
+            let shown = String::from_utf8_lossy(&redacted).into_owned();
+            assert!(!shown.contains("1101") && !shown.contains("1949"), "{shown:?}");
+        }
+    }
+}
+
+/// The digits in BCD; X is 10.
+fn bcd(id: &str) -> Vec<u8> {
+    let nibble = |digit: u8| if digit == b'X' { 10 } else { digit - b'0' };
+    id.as_bytes().chunks(2).map(|pair| nibble(pair[0]) << 4 | nibble(pair[1])).collect()
+}
+
+#[test]
+fn a_code_of_an_id_number_in_bcd_is_not_in_the_recording() {
+    let id = bcd("110112201201151006");
+    for stream in [[&id[..], b"\r"].concat(), [b"ID", &id[..], b"END\r"].concat()] {
+        for encoding in ENCODINGS {
+            let framing = framing("\r", "", encoding, None);
+            let redacted = bytes_in(&check(&[chunk(0, &stream)], &framing));
+            assert_eq!(bcd_ids(&stream).count(), 1);
+            assert_eq!(bcd_ids(&redacted).next(), None);
+            let kept = redacted.iter().zip(&stream).filter(|(new, old)| new == old).count();
+            // The blank and the suffix.
+            assert_eq!(kept, 2, "{redacted:02X?}");
+        }
+    }
+}
+
+#[test]
 fn without_a_suffix_a_later_event_of_any_kind_ends_a_code() {
     let framing = framing("", "", Encoding::Auto, Some(Trigger::Gm65));
     let mut redactor = CodeRedactor::new(pseudonyms(), framing.clone(), IDLE);
@@ -210,6 +250,59 @@ fn any_code() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #[test]
+    fn no_id_number_in_bcd_is_left_of_any_code(
+        region in 110_000u32..820_000,
+        (year, month, day) in (1900u32..2100, 1u32..13, 1u32..29),
+        sequence in 0u32..1000,
+        before in "[ -~\t\x01-\x19]{0,12}",
+        after in "[ -~\t张]{0,12}",
+        odd: bool,
+        suffix in prop::sample::select(vec!["\r", "\t", ""]),
+        encoding in prop::sample::select(&ENCODINGS[..]),
+        trigger in prop::sample::select(&TRIGGERS[..]),
+    ) {
+        let digits = format!("{region}{year:04}{month:02}{day:02}{sequence:03}");
+        let check_digit = crate::id_card::id_number::check_digit(&digits).unwrap();
+        let id = if odd {
+            // Beginning in the middle of a byte.
+            bcd(&format!("1{digits}{check_digit}1"))
+        } else {
+            bcd(&format!("{digits}{check_digit}"))
+        };
+        let stream = [before.as_bytes(), &id, after.as_bytes(), suffix.as_bytes()].concat();
+        prop_assert!(bcd_ids(&stream).next().is_some());
+        let framing = framing(suffix, "", encoding, trigger);
+        let redacted = bytes_in(&check(&[chunk(0, &stream)], &framing));
+        prop_assert_eq!(bcd_ids(&redacted).next(), None, "{:02X?}", redacted);
+    }
+
+    #[test]
+    fn whatever_acknowledgements_hold_the_framer_finds_the_replaced_codes(
+        acknowledgements in prop::collection::vec(
+            (prop::collection::vec(any::<u8>(), 0..58), any_code()), 1..5),
+        size in 1usize..40,
+        suffix in prop::sample::select(vec!["\r", "\x03", ""]),
+        trigger in prop::sample::select(&TRIGGERS[..]),
+    ) {
+        let framing = framing(suffix, "", Encoding::Auto, trigger);
+        let mut stream = Vec::new();
+        for (data, code) in &acknowledgements {
+            let length = data.len() as u8;
+            match trigger {
+                Some(Trigger::Gm65) => stream.extend([2, 0, 0, length]),
+                Some(Trigger::M3y) => stream.extend([0x5A, 1, 0, length]),
+                _ => stream.extend([2, 1]),
+            }
+            stream.extend(data);
+            stream.extend(b"\x00\x03");
+            stream.extend(code.get(..40).unwrap_or(code));
+            stream.extend(suffix.as_bytes());
+        }
+        let events: Vec<At> = stream.chunks(size).map(|piece| chunk(0, piece)).collect();
+        check(&events, &framing);
+    }
+
     #[test]
     fn in_any_chunking_the_framer_finds_the_replaced_codes(
         codes in prop::collection::vec((any_code(), any::<bool>(), any::<bool>()), 0..6),

@@ -4,6 +4,7 @@
 //! replaced field by field, so that the driver reads the card that [`Pseudonyms`] makes of the
 //! real one; all else becomes filler. The length never changes.
 
+use super::super::nation::{nation_code, nation_word};
 use super::super::sam_v::{Remedy, remedy};
 use super::super::text::{
     ADDRESS_BYTES, ALL_FIELDS, Field, Layout, MOST_ADDRESSES, PADDING, TEXT_BYTES, TYPE_AT,
@@ -132,9 +133,11 @@ fn invented(field: Field, text: &str, pseudonyms: &Pseudonyms) -> String {
         // On `I` the code of the authority is shown as the agency.
         Field::Agency | Field::AuthorityCode => pseudonyms.agency(text),
         Field::ValidFrom | Field::ValidTo => pseudonyms.validity(text),
-        // Shared by many people: they stay. The nationality is shown as it is, the others are
-        // codes, and one that is no code is as unknown after as before.
-        Field::Nationality => text.to_owned(),
+        // Shared by many people: they stay. The nationality is shown as it is, so one that is
+        // none is replaced as in the JSON; the others are codes, and one that is no code is as
+        // unknown after as before.
+        Field::Nationality if is_nationality(text) => text.to_owned(),
+        Field::Nationality => pseudonyms.text(text),
         Field::Sex | Field::Nation | Field::IssueCount | Field::Version if text.is_ascii() => {
             text.to_owned()
         }
@@ -142,6 +145,12 @@ fn invented(field: Field, text: &str, pseudonyms: &Pseudonyms) -> String {
             pseudonyms.card_number(text)
         }
     }
+}
+
+/// Whether this is a country's three letters, or a nation's word or code, which stay in the JSON.
+fn is_nationality(text: &str) -> bool {
+    let country = text.len() == 3 && text.bytes().all(|letter| letter.is_ascii_uppercase());
+    country || nation_code(text).is_some() || nation_word(&format!("{text:0>2}")).is_some()
 }
 
 /// Replaces the text that stands in these units of `block`, in reading order. Its padding stays

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::super::frame::{self, Garbled, PREAMBLE};
+use super::super::nation;
 use super::super::people::{Card, PEOPLE};
 use super::super::text::{CardText, Layout, TEXT_BYTES, decode_addresses, encode_addresses};
 use super::*;
@@ -133,7 +134,17 @@ fn answered(command: [u8; 2], sw3: u8, data: &[u8]) -> Vec<u8> {
 fn invented(text: &CardText) -> CardText {
     let by = pseudonyms();
     let code = |code: &str| if code.is_ascii() { code.into() } else { by.card_number(code) };
+    // As the JSON's redaction has it: a country, or a nation's word or code, of one digit or two.
+    let stays = match text.nationality.as_bytes() {
+        [b'A'..=b'Z', b'A'..=b'Z', b'A'..=b'Z'] => true,
+        [digit] => nation::nation_word(&format!("0{}", char::from(*digit))).is_some(),
+        _ => {
+            nation::nation_word(&text.nationality).is_some()
+                || nation::nation_code(&text.nationality).is_some()
+        }
+    };
     let invented = CardText {
+        nationality: if stays { text.nationality.clone() } else { by.text(&text.nationality) },
         nation_code: code(&text.nation_code),
         issue_count: code(&text.issue_count),
         version: code(&text.version),
@@ -152,10 +163,8 @@ fn invented(text: &CardText) -> CardText {
     };
     assert_eq!(invented.shown_name(), by.name(text.shown_name()));
     assert_eq!(invented.shown_agency(), by.agency(text.shown_agency()));
-    assert_eq!(
-        (invented.sex_word(), invented.nation_word()),
-        (text.sex_word(), text.nation_word())
-    );
+    assert_eq!(invented.sex_word(), text.sex_word());
+    assert!(invented.nation_word() == text.nation_word() || (text.is_foreigner() && !stays));
     invented
 }
 
@@ -206,6 +215,22 @@ fn an_english_name_in_two_places_is_replaced_as_the_one_name_that_it_is() {
             ..CardText::blank(Layout::Foreigner2023)
         };
         check_block(&text.encode().unwrap());
+    }
+}
+
+#[test]
+fn what_stands_in_the_nationalitys_place_and_is_none_is_replaced() {
+    for (nationality, stays) in [("CAN", true), ("汉", true), ("李四光", false), ("x1z", false)]
+    {
+        let text = CardText {
+            nationality: nationality.into(),
+            birth: "19000101".into(),
+            ..CardText::blank(Layout::Foreigner2017)
+        };
+        let block = text.encode().unwrap();
+        check_block(&block);
+        let shown = invented(&CardText::decode(&block).unwrap()).nationality;
+        assert_eq!(shown == nationality, stays, "{shown}");
     }
 }
 

@@ -138,11 +138,11 @@ impl Exchanges {
         Self { polled, ..Self::default() }
     }
 
-    /// Another line begins, opened at `micros`: what is left of the last one. The beginning of the first line and its
+    /// Another line begins, opened at `micros`, if that is known: what is left of the last one. The beginning of the first line and its
     /// idle polls are kept.
-    pub(super) fn begin(&mut self, micros: i64) -> Vec<Exchange> {
+    pub(super) fn begin(&mut self, micros: Option<i64>) -> Vec<Exchange> {
         self.started |= !self.start.is_empty();
-        self.opened = Some(micros);
+        self.opened = micros;
         self.complete = false;
         self.orphaned = false;
         self.written.clear();
@@ -297,9 +297,8 @@ impl Exchanges {
             .or_else(|| later(false))
             .or_else(start);
         verdict.answer = more.map(|exchange| exchange.answer_from(now));
-        if verdict.answer.is_none()
-            && self.window.front().is_some_and(|next| next.asks(&request, baud))
-        {
+        let held = |next: &Exchange| next.asks(&request, baud) && next.micros - now <= EARLIEST;
+        if verdict.answer.is_none() && self.window.front().is_some_and(held) {
             // Early, and no poll more: the driver has waited less for answers that did not come
             // than it did then.
             verdict.answer = self.take_next(now);

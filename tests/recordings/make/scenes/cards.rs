@@ -1,11 +1,12 @@
 //! Scenes of cards that are read: whose, which fields, with photo and fingerprints.
 
 use std::process::Command;
+use std::time::Duration;
 
 use hharome_hardware::id_card::people::{CardDescription, PEOPLE};
 use serde_json::{Value, json};
 
-use super::client::{action, card, simulate};
+use super::client::{action, card, code, simulate};
 use super::daemon::READER;
 use super::reader::{FIND, Reader, of};
 use super::{Scene, Stage, pause};
@@ -66,7 +67,26 @@ pub(super) fn scenes() -> Vec<Scene> {
              and gestures that cannot be",
             simulated,
         ),
+        Scene::new(
+            "default_limits",
+            "no card and no code comes: the calls end by the limits that nobody has set",
+            default_limits,
+        ),
     ]
+}
+
+async fn default_limits(stage: Stage) {
+    let sections = "[id_card]\ndriver = \"simulated\"\n[qr_scanner]\ndriver = \"simulated\"\n";
+    let mut daemon = stage.start(sections).await;
+    daemon.ready("id_card", 1).await;
+    let (mut at_reader, mut at_scanner) = (daemon.unix().await, daemon.tcp().await);
+    at_reader.send(card("a")).await;
+    at_scanner.send(code("b")).await;
+    at_reader.fails("超时").await;
+    at_scanner.fails("超时").await;
+    at_reader.leave().await;
+    at_scanner.leave().await;
+    daemon.stop().await;
 }
 
 async fn each_layout(stage: Stage) {
@@ -255,7 +275,7 @@ async fn fingerprint(stage: Stage) {
 async fn slow_in_pieces(stage: Stage) {
     let reader = Reader::at(&stage.path("reader"));
     reader.hand.set_chunk(7);
-    reader.hand.set_reading_time(std::time::Duration::from_millis(900));
+    reader.hand.set_reading_time(Duration::from_millis(900));
     let mut daemon = stage.start(READER).await;
     daemon.ready("id_card", 1).await;
     let mut client = daemon.unix().await;
@@ -308,6 +328,8 @@ async fn simulated(stage: Stage) {
     daemon.ready("id_card", 2).await;
     hand.ask(gesture("fault", "fault", json!("unplug"))).await;
     daemon.says("device not usable", 2).await;
+    // Long enough for whoever plays this against another bridge.
+    tokio::time::sleep(Duration::from_millis(600)).await;
     client.send(card("unplugged")).await;
     client.fails_as("device_unavailable").await;
     hand.ask(gesture("fault", "fault", json!("none"))).await;
