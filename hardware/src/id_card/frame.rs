@@ -286,6 +286,9 @@ mod tests {
             }
             let mut body = vec![0, 0, 0x90];
             body.extend(&data);
+            // One in 256 times the check byte of a false head fits, and what it swallows is a frame.
+            let by_chance = |one: &Result<Body, Garbled>| matches!(one, Ok(Body(other)) if *other != body);
+            prop_assume!(!found.iter().any(by_chance));
             prop_assert!(found.contains(&Ok(Body(body))), "{:02X?}", garbage.concat());
         }
 

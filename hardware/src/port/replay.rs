@@ -129,7 +129,6 @@ pub fn replayed_port(
         unasked: VecDeque::new(),
         burst: None,
         groups: 0,
-        looked_at: 0,
         lost: None,
         due: VecDeque::new(),
         gone: None,
@@ -178,8 +177,6 @@ struct Reel {
     burst: Option<(u64, i64)>,
     /// Answers and bursts that have come up or will.
     groups: u64,
-    /// The one whose faults were looked for last.
-    looked_at: u64,
     /// The one of which nothing more comes.
     lost: Option<u64>,
     /// What the driver gets, and when.
@@ -211,6 +208,8 @@ struct Due {
     answers: bool,
     /// The answer or burst that it is part of: what comes without a pause.
     group: u64,
+    /// What goes wrong with it has.
+    judged: bool,
 }
 
 impl Reel {
@@ -410,7 +409,7 @@ impl Reel {
             }
             last = Some(chunk.micros);
             let group = self.groups;
-            self.schedule(Due { chunk, answers: true, group });
+            self.schedule(Due { chunk, answers: true, group, judged: false });
         }
         if let Some(length) = faulted.unplug {
             self.unplug(now, length);
@@ -443,7 +442,7 @@ impl Reel {
             };
             let group = self.burst.map_or(0, |(group, _)| group);
             for chunk in chunks {
-                self.schedule(Due { chunk, answers: false, group });
+                self.schedule(Due { chunk, answers: false, group, judged: false });
             }
             self.fill();
         }
@@ -466,10 +465,9 @@ impl Reel {
                 }
                 continue;
             }
-            if self.looked_at == group {
+            if first.judged {
                 return true;
             }
-            self.looked_at = group;
             let (own, others) = std::mem::take(&mut self.due)
                 .into_iter()
                 .partition::<VecDeque<_>, _>(|due| due.group == group);
@@ -479,7 +477,7 @@ impl Reel {
                 self.exchanges.spoilt();
             }
             for chunk in faulted.chunks {
-                self.schedule(Due { chunk, answers, group });
+                self.schedule(Due { chunk, answers, group, judged: true });
             }
             // What was cut short has its rest among what is scheduled, and nothing after it.
             if faulted.rest_is_lost && !self.due.iter().any(|due| due.group == group) {
