@@ -381,6 +381,8 @@ async fn a_full_disk_ends_the_recording_with_one_warning_and_no_call_learns_of_i
     assert!(why.contains("full"), "it names the place: {why}");
     let reply = client.ask(r#"{"action":"getDeviceInfo","taskId":"2"}"#).await;
     assert_eq!(reply["success"], true);
+    // What it says of its end it has said when that is waited for.
+    record(&mut client, json!({"do": "stop"})).await;
     child.start_kill().expect("it runs");
     let mut warnings = Vec::new();
     while let Some(line) = soon("a line", log.next_line()).await.expect("text") {
