@@ -6,8 +6,8 @@
 //! parsed is [`condition`]'s to say.
 //!
 //! Two things are complained of: a recording that says of itself that personal data was kept, and
-//! an ID number that could be a real person's ([`number`]), in any encoding that it has on a wire
-//! ([`scan`]). Names and addresses look like any other text and cannot be found this way.
+//! an ID number that could be a real person's (`number`), in any encoding that it has on a wire
+//! (`scan`). Names and addresses look like any other text and cannot be found this way.
 
 mod bytes;
 mod condition;

@@ -6,7 +6,7 @@
 //!                                                   reader ◄────────┴──────► lint
 //! ```
 //!
-//! [`start`] is behind `bridge.record` and `hharome serve --record`; how a recording looks is in
+//! [`plan`] is behind `bridge.record` and `hharome serve --record`; how a recording looks is in
 //! [`format`](mod@format) and `docs/recording.md`; `src/replay` plays it.
 
 mod encode;

@@ -1,11 +1,11 @@
 //! Clients' frames with everything personal replaced, before they reach a recording.
 //!
-//! Owns which value of a frame is a person's ([`keys`], the one table) and by which of the
+//! Owns which value of a frame is a person's (`keys`, the one table) and by which of the
 //! recording's [`Pseudonyms`] it is replaced. Called by the recorder's writer, a frame at a time;
 //! keeps nothing between frames, so the same value gives the same replacement wherever it stands:
 //! in a reply, in an event, and in what the device's own redacted bytes decode to.
 //!
-//! A frame is walked as text and changed in place ([`walk`]): the order of keys, blanks, the
+//! A frame is walked as text and changed in place (`walk`): the order of keys, blanks, the
 //! spelling of numbers and the escapes of what is kept are as they were. Nothing is kept because it
 //! is unknown: a value whose key is in no row of the table is replaced like any text.
 //!

@@ -1,6 +1,6 @@
 //! A port's events, its exchanges numbered as fault scripts count them.
 //!
-//! The count is that of `hardware/src/port/replay.rs`: each piece that the driver wrote is an
+//! The count is that of `hardware/src/port/replay/reel.rs`: each piece that the driver wrote is an
 //! exchange, with all that came until it wrote again. What came on an open line before anything was
 //! written on it counts by bursts. All lines of the port are counted through, and so is what was
 //! said before the recording began: a replay says it too.

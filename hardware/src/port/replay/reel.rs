@@ -1,0 +1,529 @@
+//! The tape of a replayed port, and how far it has come: reads ahead, opens, answers, and tells what
+//! is due.
+//!
+//! Owned by the port and its open line together ([`super::ReplayPort`]); knows no tasks and no wakers
+//! but the one of who reads. The policy of answers is [`super::exchanges`]', that of faults
+//! [`super::faults`]'.
+
+use std::collections::VecDeque;
+use std::io;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::io::ReadBuf;
+
+use super::exchanges::{Belongs, Chunk, Exchange, Exchanges, Verdict};
+use super::faults::{Plan, micros};
+use super::findings::{Finding, Findings, Oddity, Tally};
+use super::timeline::Timeline;
+use super::{Settings, TapeLine, TapeReader};
+use crate::port::tape::{LineFault, PortEvent};
+use crate::port::{ModemLines, PortError};
+
+/// Exchanges that are read ahead. Enough to see past any run of retries to what comes of it, and
+/// little memory: answers of 1,300 bytes at most.
+const READ_AHEAD: usize = 64;
+
+/// Pieces of one answer that are read ahead: a card with fingerprints, byte by byte, has 2,321.
+/// What comes after so many comes at its own time.
+const ANSWER_PIECES: usize = 4096;
+
+/// Chunks that nobody asked for and that are read ahead.
+const CHUNKS_AHEAD: usize = 64;
+
+/// A driver may come to an attempt to open so much early, in microseconds.
+const EARLY_OPEN: i64 = 50_000;
+
+/// An exchange that is so much overdue will not be asked for any more, in microseconds: longer
+/// than drivers pause between two looks.
+const STALE: i64 = 30_000_000;
+
+/// Bursts of bytes that nobody asked for are told apart by a pause, in microseconds.
+const BURST_GAP: i64 = 100_000;
+
+/// The tape and how far it has come.
+pub(super) struct Reel {
+    device: &'static str,
+    timeline: Timeline,
+    strict: bool,
+    patient: bool,
+    polled: bool,
+    findings: Findings,
+    tape: Box<dyn TapeReader>,
+    /// The next attempt to open, when the tape has come to it.
+    attempt: Option<TapeLine>,
+    exchanges: Exchanges,
+    /// Bytes that came before anything was written on this line.
+    unasked: VecDeque<Chunk>,
+    /// The burst that came last, and when its last piece did.
+    burst: Option<(u64, i64)>,
+    /// Answers and bursts that have come up or will.
+    groups: u64,
+    /// The one of which nothing more comes.
+    lost: Option<u64>,
+    /// What the driver gets, and when.
+    due: VecDeque<Due>,
+    /// The end of the line on the tape.
+    gone: Option<(i64, LineFault)>,
+    /// The next write fails.
+    not_written: Option<(i64, LineFault)>,
+    /// The tape has come to the end of this line.
+    complete: bool,
+    /// The tape has come to its end.
+    ended: bool,
+    open: bool,
+    /// The rate that the driver has set.
+    baud: u32,
+    /// The rate on the tape, where it was read last.
+    written_baud: u32,
+    modem: Option<ModemLines>,
+    plan: Plan,
+    /// A fault has pulled the plug until then.
+    out_until: Option<i64>,
+    reader: Option<Waker>,
+}
+
+/// A piece that the driver gets.
+struct Due {
+    chunk: Chunk,
+    /// It answers something, and may be thrown away unread.
+    answers: bool,
+    /// The answer or burst that it is part of: what comes without a pause.
+    group: u64,
+    /// What goes wrong with it has.
+    judged: bool,
+}
+
+impl Reel {
+    /// The tape of this device's port, at its beginning.
+    pub(super) fn new(
+        device: &'static str,
+        tape: Box<dyn TapeReader>,
+        timeline: Timeline,
+        settings: Settings,
+        findings: Findings,
+    ) -> Self {
+        let Settings { strict, patient, polled, faults } = settings;
+        Self {
+            device,
+            timeline,
+            strict,
+            patient,
+            findings,
+            tape,
+            attempt: None,
+            polled,
+            exchanges: Exchanges::new(polled),
+            unasked: VecDeque::new(),
+            burst: None,
+            groups: 0,
+            lost: None,
+            due: VecDeque::new(),
+            gone: None,
+            not_written: None,
+            complete: true,
+            ended: false,
+            open: false,
+            baud: 0,
+            written_baud: 0,
+            modem: None,
+            plan: Plan::new(faults),
+            out_until: None,
+            reader: None,
+        }
+    }
+
+    /// The recording's time.
+    pub(super) fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// The modem lines that the far end held.
+    pub(super) fn modem(&self) -> Option<ModemLines> {
+        self.modem
+    }
+
+    /// The driver sets the rate.
+    pub(super) fn set_baud(&mut self, baud: u32) {
+        self.baud = baud;
+    }
+
+    /// The driver throws away the answers that it has not read.
+    pub(super) fn discard(&mut self) {
+        let now = self.timeline.now();
+        self.due.retain(|due| !due.answers || due.chunk.micros > now);
+    }
+
+    /// Who reads wants to know when something was asked.
+    pub(super) fn wake_reader(&mut self, reader: Waker) {
+        self.reader = Some(reader);
+    }
+
+    /// Reads the tape ahead: enough to judge the next request.
+    fn fill(&mut self) {
+        while !self.complete
+            && self.exchanges.len() < READ_AHEAD
+            && self.exchanges.last_len() < ANSWER_PIECES
+            && self.unasked.len() < CHUNKS_AHEAD
+            && self.not_written.is_none()
+        {
+            let Some(line) = self.tape.next() else {
+                self.ended = true;
+                self.finish_line();
+                return;
+            };
+            self.take(line);
+        }
+    }
+
+    fn take(&mut self, line: TapeLine) {
+        let TapeLine { line: number, micros, before, event } = line;
+        let since = if before { i64::MIN } else { micros };
+        match event {
+            PortEvent::Opened { .. } | PortEvent::NotOpened(_) => {
+                self.attempt = Some(TapeLine { line: number, micros, before, event });
+                self.finish_line();
+            }
+            PortEvent::Out(request) => self.exchanges.push(Exchange {
+                line: number,
+                micros,
+                before,
+                baud: self.written_baud,
+                request,
+                answer: Vec::new(),
+            }),
+            PortEvent::In(bytes) => {
+                let chunk = Chunk { micros, bytes };
+                if self.exchanges.push_answer(chunk.clone()) == Belongs::Unasked {
+                    self.unasked.push_back(chunk);
+                }
+            }
+            PortEvent::Baud(baud) => self.written_baud = baud,
+            PortEvent::Gone(fault) => self.gone = Some((since, fault)),
+            PortEvent::NotWritten(fault) => self.not_written = Some((since, fault)),
+            // The driver lets go by itself.
+            PortEvent::Closed => {}
+        }
+    }
+
+    fn finish_line(&mut self) {
+        self.complete = true;
+        self.exchanges.complete();
+    }
+
+    /// The next attempt to open, where the tape has one.
+    fn next_attempt(&mut self) -> Option<&TapeLine> {
+        while self.attempt.is_none() && !self.ended {
+            match self.tape.next() {
+                Some(line) => self.pass(line),
+                None => self.ended = true,
+            }
+        }
+        self.attempt.as_ref()
+    }
+
+    /// What is on the tape between two lines, or is left of one that the driver let go of.
+    fn pass(&mut self, line: TapeLine) {
+        let was_complete = self.complete;
+        self.take(line);
+        self.complete |= was_complete;
+        while self.exchanges.len() > READ_AHEAD {
+            self.pass_over();
+        }
+        self.unasked.clear();
+    }
+
+    fn pass_over(&mut self) {
+        if let Some(exchange) = self.exchanges.pass_over() {
+            self.never_asked(exchange);
+        }
+    }
+
+    pub(super) fn open(&mut self, baud: u32) -> Result<(), PortError> {
+        let now = self.timeline.now();
+        let absent = || PortError::Absent { port: self.device.to_owned() };
+        if let Some(until) = self.out_until {
+            if now < until {
+                return Err(absent());
+            }
+            // The fault is over, and the tape goes on where it was.
+            self.out_until = None;
+            self.plug_in(baud);
+            // What was said to nobody.
+            self.fill();
+            while self.unasked.front().is_some_and(|chunk| chunk.micros < now) {
+                self.unasked.pop_front();
+                self.fill();
+            }
+            return Ok(());
+        }
+        let device = self.device.to_owned();
+        let first = |attempt: &&TapeLine| attempt.before || attempt.micros <= now + EARLY_OPEN;
+        if self.next_attempt().filter(first).is_none() {
+            return Err(PortError::Absent { port: device });
+        }
+        let attempt = self.attempt.take();
+        let opened = attempt.as_ref().filter(|attempt| !attempt.before);
+        let opened = opened.map(|attempt| attempt.micros);
+        match attempt.map(|attempt| attempt.event) {
+            Some(PortEvent::Opened { baud: taped, modem }) => {
+                for exchange in self.exchanges.begin(opened) {
+                    self.never_asked(exchange);
+                }
+                self.unasked.clear();
+                self.due.clear();
+                self.gone = None;
+                self.not_written = None;
+                self.complete = false;
+                self.written_baud = taped;
+                self.modem = modem;
+                self.plug_in(baud);
+                self.fill();
+                Ok(())
+            }
+            Some(PortEvent::NotOpened(failure)) => Err(failure.into()),
+            _ => Err(PortError::Absent { port: device }),
+        }
+    }
+
+    fn plug_in(&mut self, baud: u32) {
+        self.open = true;
+        self.baud = baud;
+    }
+
+    /// When the port is worth opening again; `None`: never.
+    pub(super) fn worth_opening(&mut self) -> Option<i64> {
+        match self.out_until {
+            Some(until) => Some(until),
+            None => self.next_attempt().map(|attempt| attempt.micros),
+        }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let now = self.timeline.now();
+        self.fill();
+        let failing =
+            self.not_written.as_ref().is_some_and(|(micros, _)| *micros <= now + EARLY_OPEN);
+        if failing && let Some((_, fault)) = self.not_written.take() {
+            return Err(fault.into());
+        }
+        if self.gone.as_ref().is_some_and(|(micros, _)| *micros <= now) {
+            // Nobody is there any more, and the driver will read so.
+            return Ok(());
+        }
+        for verdict in self.exchanges.write(bytes, self.baud, now) {
+            self.verdict(verdict, now);
+        }
+        self.fill();
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        Ok(())
+    }
+
+    fn verdict(&mut self, verdict: Verdict, now: i64) {
+        let Verdict { request, answer, never_asked, instead_of } = verdict;
+        for exchange in never_asked {
+            self.never_asked(exchange);
+        }
+        let (expected, line) = instead_of.unzip();
+        let finding = |oddity| Finding {
+            micros: now,
+            device: self.device,
+            oddity,
+            request: request.clone(),
+            expected: expected.clone(),
+            line,
+        };
+        match &answer {
+            None => self.findings.add(finding(Oddity::NeverAnswered)),
+            Some(_) if self.strict && expected.is_some() => {
+                self.findings.add(finding(Oddity::OutOfOrder));
+            }
+            Some(_) => {}
+        }
+        let faulted = self.plan.exchange(now, answer.unwrap_or_default());
+        if faulted.again {
+            self.exchanges.spoilt();
+        }
+        self.groups += 1;
+        let mut last = None;
+        for chunk in faulted.chunks {
+            // What comes after a pause comes by itself, as a code does after its trigger.
+            if last.is_some_and(|last| chunk.micros - last >= BURST_GAP) {
+                self.groups += 1;
+            }
+            last = Some(chunk.micros);
+            let group = self.groups;
+            self.schedule(Due { chunk, answers: true, group, judged: false });
+        }
+        if let Some(length) = faulted.unplug {
+            self.unplug(now, length);
+        }
+    }
+
+    /// Puts the next burst that nobody asked for among what is due.
+    fn burst(&mut self, now: i64) {
+        while self.unasked.front().is_some_and(|chunk| chunk.micros <= now) {
+            let Some(chunk) = self.unasked.pop_front() else { return };
+            let going_on = self.burst.filter(|(_, last)| chunk.micros - last < BURST_GAP);
+            let at = chunk.micros;
+            let chunks = match going_on {
+                Some((group, _)) => {
+                    self.burst = Some((group, at));
+                    vec![chunk]
+                }
+                None => {
+                    self.groups += 1;
+                    self.burst = Some((self.groups, at));
+                    let faulted = self.plan.exchange(now, vec![chunk]);
+                    if faulted.rest_is_lost {
+                        self.lost = Some(self.groups);
+                    }
+                    if let Some(length) = faulted.unplug {
+                        self.unplug(now, length);
+                    }
+                    faulted.chunks
+                }
+            };
+            let group = self.burst.map_or(0, |(group, _)| group);
+            for chunk in chunks {
+                self.schedule(Due { chunk, answers: false, group, judged: false });
+            }
+            self.fill();
+        }
+    }
+
+    /// In the order of their times; those of the same time in the order in which they came.
+    fn schedule(&mut self, due: Due) {
+        let at = self.due.iter().rposition(|other| other.chunk.micros <= due.chunk.micros);
+        self.due.insert(at.map_or(0, |at| at + 1), due);
+    }
+
+    /// Whether what is due first is due now, after what the faults leave of it.
+    fn comes_up(&mut self, now: i64) -> bool {
+        while let Some(first) = self.due.front().filter(|due| due.chunk.micros <= now) {
+            let (at, group, answers) = (first.chunk.micros, first.group, first.answers);
+            if self.lost == Some(group) || self.plan.is_silent(at) {
+                self.due.pop_front();
+                if answers {
+                    self.exchanges.spoilt();
+                }
+                continue;
+            }
+            if first.judged {
+                return true;
+            }
+            let (own, others) = std::mem::take(&mut self.due)
+                .into_iter()
+                .partition::<VecDeque<_>, _>(|due| due.group == group);
+            self.due = others;
+            let faulted = self.plan.comes_up(at, own.into_iter().map(|due| due.chunk).collect());
+            if faulted.again && answers {
+                self.exchanges.spoilt();
+            }
+            for chunk in faulted.chunks {
+                self.schedule(Due { chunk, answers, group, judged: true });
+            }
+            // What was cut short has its rest among what is scheduled, and nothing after it.
+            if faulted.rest_is_lost && !self.due.iter().any(|due| due.group == group) {
+                self.lost = Some(group);
+            }
+        }
+        false
+    }
+
+    fn unplug(&mut self, now: i64, length: Duration) {
+        let until = now + micros(length);
+        self.open = false;
+        self.out_until = Some(until);
+        // A device that speaks by itself goes on doing so afterwards.
+        let goes_on = !self.polled;
+        self.due.retain(|due| goes_on && due.chunk.micros >= until);
+    }
+
+    /// What the driver reads now: a piece, the end, or nothing before the moment that is given.
+    pub(super) fn read(&mut self, buf: &mut ReadBuf<'_>) -> Result<io::Result<()>, Option<i64>> {
+        let now = self.timeline.now();
+        if let Some(length) = self.plan.unplugs(now) {
+            self.unplug(now, length);
+        }
+        self.fill();
+        if !self.patient {
+            // What will not be asked for any more stands in the way of what comes after it.
+            while self.exchanges.next_micros().is_some_and(|next| next + STALE < now) {
+                self.pass_over();
+                self.fill();
+            }
+        }
+        self.burst(now);
+        if !self.open {
+            return Ok(Ok(()));
+        }
+        let is_gone = |gone: &(i64, LineFault)| gone.0 <= now;
+        match self.comes_up(now).then(|| self.due.front_mut()).flatten() {
+            Some(due) => {
+                let bytes = &mut due.chunk.bytes;
+                buf.put_slice(&bytes.split_to(bytes.len().min(buf.remaining())));
+                if bytes.is_empty() {
+                    self.due.pop_front();
+                }
+                Ok(Ok(()))
+            }
+            None => match self.gone.as_ref().filter(|gone| is_gone(gone)) {
+                Some((_, LineFault::End)) => Ok(Ok(())),
+                Some((_, fault)) => Ok(Err(fault.clone().into())),
+                None => Err(self.next_moment()),
+            },
+        }
+    }
+
+    /// When something happens by itself.
+    fn next_moment(&self) -> Option<i64> {
+        let due = self.due.front().map(|due| due.chunk.micros);
+        let unasked = self.unasked.front().map(|chunk| chunk.micros);
+        let gone = self.gone.as_ref().map(|(micros, _)| *micros);
+        // Only a window that is full hides what comes after it.
+        let stale = self.exchanges.next_micros().filter(|_| !self.patient && !self.complete);
+        let stale = stale.map(|next| next + STALE + 1);
+        [due, unasked, gone, stale, self.plan.next_unplug()].into_iter().flatten().min()
+    }
+
+    fn never_asked(&self, exchange: Exchange) {
+        let Exchange { line, micros, request, .. } = exchange;
+        self.findings.add(Finding {
+            micros,
+            device: self.device,
+            oddity: Oddity::NeverAsked,
+            request,
+            expected: None,
+            line: Some(line),
+        });
+    }
+}
+
+impl Drop for Reel {
+    /// The replay is over: what is left on the tape was never asked for.
+    fn drop(&mut self) {
+        let (exchanges, fates) = self.plan.tally();
+        if !fates.is_empty() {
+            self.findings.tally(Tally { device: self.device, exchanges, fates });
+        }
+        loop {
+            self.fill();
+            for exchange in self.exchanges.leftovers() {
+                self.never_asked(exchange);
+            }
+            self.unasked.clear();
+            self.not_written = None;
+            if self.ended {
+                return;
+            }
+            if self.complete {
+                self.attempt = None;
+                self.complete = false;
+                self.exchanges.begin(None);
+            }
+        }
+    }
+}
