@@ -1,3 +1,5 @@
+//! Recordings with something in them that must not be there, and with nothing.
+
 use std::fs;
 
 use base64::Engine;

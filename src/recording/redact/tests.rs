@@ -1,3 +1,5 @@
+//! Frames of clients: what of them stays, and what does not.
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hharome_hardware::pseudonym::is_invented_id;

@@ -1,3 +1,5 @@
+//! The summary of a recording, for people and as JSON.
+
 use hharome_protocol::bridge::ProtocolVersion;
 use tempfile::TempDir;
 

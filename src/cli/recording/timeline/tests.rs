@@ -1,3 +1,5 @@
+//! What the timeline tells, and that its numbers are those of fault scripts.
+
 use std::collections::BTreeMap;
 use std::fs;
 
