@@ -221,6 +221,8 @@ impl<T: Transport> Connection<T> {
     }
 
     fn incoming(&mut self, incoming: Incoming) {
+        // The frame before this one may have begun a recording.
+        self.introduce();
         match incoming {
             Incoming::Frame(bytes) => {
                 self.client.tape.write(|| ClientEvent::In(bytes.clone()));
