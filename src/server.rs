@@ -111,13 +111,12 @@ pub async fn serve(
         bridge,
     };
     let accepting = house.open(doors);
-    let mut over = std::pin::pin!(at(start.until));
     loop {
         tokio::select! {
             biased;
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            () = &mut over => break,
+            () = sleep_until(start.until.unwrap_or_else(Instant::now)), if start.until.is_some() => break,
             _ = hangup.recv() => if let Some(new) = reload() {
                 house.reconfigure(&new, &log);
             },
@@ -137,13 +136,6 @@ pub async fn serve(
     }
     house.bridge.recorder.end(recording::DAEMON_STOPPED).await;
     Ok(())
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Begins a recording before anything has happened. A kiosk that is started anew records under the

@@ -8,7 +8,7 @@ use super::client::{Client, Transport};
 use super::kernel::{Placement, Processors};
 use super::process::{Bridge, Floor};
 use super::report::{Report, Row, Target};
-use super::samples::{Pairs, Turn};
+use super::samples::{Pairs, Turn, in_turns};
 use crate::{Effort, Outcome};
 
 /// The report's words.
@@ -55,26 +55,6 @@ fn request(number: usize) -> String {
     format!(r#"{{"action":"getDeviceInfo","event":"open","taskId":"{number:06}","params":{{}}}}"#)
 }
 
-/// Bridge and floor in turns, each beginning every other round.
-fn rounds<T>(
-    effort: Effort,
-    pair: &mut [Client; 2],
-    mut turn: impl FnMut(&mut Client) -> Outcome<T>,
-) -> Outcome<Vec<[T; 2]>> {
-    let [bridge, floor] = pair;
-    let mut rounds = Vec::new();
-    for round in 0..effort.rounds {
-        rounds.push(if round % 2 == 0 {
-            let first = turn(bridge)?;
-            [first, turn(floor)?]
-        } else {
-            let first = turn(floor)?;
-            [turn(bridge)?, first]
-        });
-    }
-    Ok(rounds)
-}
-
 /// p50 and p99 of one request at a time.
 fn trips(effort: Effort, pair: &mut [Client; 2]) -> Outcome<[Pairs; 2]> {
     let lengths = pair.each_mut().map(|client| round_trips(client, WARM_UP).map(|turn| turn.1));
@@ -83,7 +63,8 @@ fn trips(effort: Effort, pair: &mut [Client; 2]) -> Outcome<[Pairs; 2]> {
         return Err("bridge and floor reply with different lengths".into());
     }
     let mut pairs = <[Pairs; 2]>::default();
-    for [bridge, floor] in rounds(effort, pair, |client| Ok(round_trips(client, effort.trips)?.0))?
+    for [bridge, floor] in
+        in_turns(effort.rounds, pair, |client| Ok(round_trips(client, effort.trips)?.0))?
     {
         for (pairs, hundredths) in pairs.iter_mut().zip([50, 99]) {
             pairs.push(bridge.percentile(hundredths), floor.percentile(hundredths));
@@ -113,7 +94,7 @@ fn round_trips(client: &mut Client, count: usize) -> Outcome<(Turn, usize)> {
 /// Calls a second, written without waiting for replies.
 fn pipelined(effort: Effort, pair: &mut [Client; 2]) -> Outcome<Pairs> {
     let mut pairs = Pairs::default();
-    let turns = rounds(effort, pair, |client| {
+    let turns = in_turns(effort.rounds, pair, |client| {
         let time = pipeline(client, effort.pipelined)?;
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
         let count = effort.pipelined as f64;

@@ -26,7 +26,7 @@ mod picture;
 mod tests;
 
 pub use bcd::bcd_ids;
-pub use numbers::{is_invented_id, real_ids};
+pub use numbers::{is_invented_id, is_somebodys, real_ids};
 
 /// Characters of an identity number of GB 11643.
 const ID_CHARACTERS: usize = 18;

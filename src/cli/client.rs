@@ -7,15 +7,13 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use hharome_protocol::client;
 use tokio::net::{TcpStream, UnixStream};
-use tokio_tungstenite::client_async;
-use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
+use tokio_tungstenite::tungstenite::http::StatusCode;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::{NO, NO_DAEMON, Target, WRONG};
 use crate::config;
 use crate::outbox::{Bounds, Outbox};
+use crate::transport::dial::{self, DialError};
 use crate::transport::lines::Lines;
 use crate::transport::websocket::WebSocket;
 use crate::transport::{Incoming, Transport};
@@ -107,32 +105,15 @@ impl Client {
     }
 
     async fn websocket(url: &str) -> Result<Self, NoConnection> {
-        let wrong = |error: &dyn std::fmt::Display| {
-            NoConnection::Address(url.to_owned(), error.to_string())
-        };
-        let mut request = url.into_client_request().map_err(|error| wrong(&error))?;
-        if request.uri().scheme_str() != Some("ws") {
-            return Err(wrong(&"expected ws://HOST:PORT/ws"));
-        }
-        if let Some(token) = token() {
-            let value = HeaderValue::try_from(format!("Bearer {token}"));
-            let value = value.map_err(|error| wrong(&error))?;
-            request.headers_mut().insert(header::AUTHORIZATION, value);
-        }
-        let uri = request.uri();
-        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let nobody = |error: io::Error| NoConnection::at(url, &error);
-        let stream =
-            TcpStream::connect((host, uri.port_u16().unwrap_or(80))).await.map_err(nobody)?;
-        stream.set_nodelay(true).map_err(nobody)?;
-        let (socket, _) = client_async(request, stream).await.map_err(|error| match error {
-            Error::Http(answer)
-                if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.status()) =>
-            {
-                NoConnection::Refused(url.to_owned(), answer.status())
-            }
-            error => NoConnection::NoBridge(url.to_owned(), error.to_string()),
-        })?;
+        let socket =
+            dial::websocket(url, token().as_deref()).await.map_err(|error| match error {
+                DialError::Address(words) => NoConnection::Address(url.to_owned(), words),
+                DialError::Nobody(error) => NoConnection::at(url, &error),
+                DialError::Refused(status) => NoConnection::Refused(url.to_owned(), status),
+                DialError::Handshake(error) => {
+                    NoConnection::NoBridge(url.to_owned(), error.to_string())
+                }
+            })?;
         // The daemon says nothing before it is asked, so nothing is lost in between.
         let socket = WebSocket::new(socket.into_inner(), Role::Client, MAX_FRAME).await;
         Ok(Self::over(Box::new(socket)))

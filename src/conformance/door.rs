@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
-use tokio_tungstenite::{WebSocketStream, client_async};
+
+use crate::transport::dial::{self, DialError};
 
 /// The address of a bridge.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,26 +104,16 @@ async fn tcp(address: impl tokio::net::ToSocketAddrs) -> io::Result<TcpStream> {
 }
 
 async fn websocket(url: &str, token: Option<&str>) -> io::Result<Socket> {
-    let wrong =
-        |error: &dyn fmt::Display| io::Error::new(io::ErrorKind::InvalidInput, error.to_string());
-    let mut request = url.into_client_request().map_err(|error| wrong(&error))?;
-    if let Some(token) = token {
-        let value = HeaderValue::try_from(format!("Bearer {token}"));
-        let value = value.map_err(|error| wrong(&error))?;
-        request.headers_mut().insert(header::AUTHORIZATION, value);
-    }
-    let uri = request.uri();
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let stream = tcp((host, uri.port_u16().unwrap_or(80))).await?;
-    let (socket, _) = client_async(request, stream).await.map_err(|error| match error {
-        Error::Http(answer)
-            if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.status()) =>
-        {
-            let refused = format!("the handshake is refused: {}", answer.status());
-            io::Error::new(io::ErrorKind::PermissionDenied, refused)
+    let socket = dial::websocket(url, token).await.map_err(|error| match error {
+        DialError::Address(words) => io::Error::new(io::ErrorKind::InvalidInput, words),
+        DialError::Nobody(error) => error,
+        refused @ DialError::Refused(_) => {
+            io::Error::new(io::ErrorKind::PermissionDenied, refused.to_string())
         }
-        Error::Io(error) => error,
-        error => io::Error::other(error.to_string()),
+        DialError::Handshake(error) => match *error {
+            Error::Io(error) => error,
+            error => io::Error::other(error.to_string()),
+        },
     })?;
     Ok(Socket::WebSocket(Box::new(socket)))
 }

@@ -6,11 +6,10 @@ use bytes::Bytes;
 use hharome_hardware::port::ModemLines;
 use hharome_hardware::port::tape::{LineFault, OpenFailureKind, PortEvent};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use super::format::{
     BLOB_BYTES, ClientLine, ConnectLine, Fault, Modem, NotOpenLine, OpenLine, PhotoLine, PortLine,
-    RIGHT_TOKEN, WRONG_TOKEN, hex,
+    RIGHT_TOKEN, WRONG_TOKEN, blob_name, hex,
 };
 use super::recorder::{ClientEvent, PhotoEvent};
 
@@ -18,11 +17,6 @@ use super::recorder::{ClientEvent, PhotoEvent};
 pub(super) struct Encoded<L> {
     pub(super) line: L,
     pub(super) blob: Option<Bytes>,
-}
-
-/// The name of a blob.
-pub(super) fn digest(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes)).to_lowercase()
 }
 
 /// An event of a port.
@@ -34,7 +28,7 @@ pub(super) fn port(t: i64, before: bool, event: &PortEvent) -> Encoded<PortLine>
             return (Some(hex(bytes)), None);
         }
         blob = Some(bytes.clone());
-        (None, Some(digest(bytes)))
+        (None, Some(blob_name(bytes)))
     };
     match event {
         PortEvent::Opened { baud, modem } => {
@@ -81,7 +75,7 @@ pub(super) fn client(mut line: ClientLine, event: ClientEvent) -> Encoded<Client
         ClientEvent::In(frame) => {
             let frame = without_end(frame);
             if frame.len() >= BLOB_BYTES {
-                line.in_blob = Some(digest(&frame));
+                line.in_blob = Some(blob_name(&frame));
                 blob = Some(frame);
             } else if let Some(json) = one_line_of_json(&frame) {
                 line.input = Some(json);
@@ -103,7 +97,7 @@ pub(super) fn client(mut line: ClientLine, event: ClientEvent) -> Encoded<Client
             match one_line_of_json(&frame).filter(|_| frame.len() < BLOB_BYTES) {
                 Some(json) => line.out = Some(json),
                 None => {
-                    line.out_blob = Some(digest(&frame));
+                    line.out_blob = Some(blob_name(&frame));
                     blob = Some(frame);
                 }
             }

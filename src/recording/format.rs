@@ -8,6 +8,7 @@ use hharome_protocol::bridge::ProtocolVersion;
 use hharome_protocol::device::DeviceInfo;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 /// The version of the format that this program writes. A minor adds keys that a reader may pass
 /// over; nothing is taken away or changed in meaning without a major.
@@ -21,6 +22,12 @@ pub const DAEMON_FILE: &str = "daemon.jsonl";
 
 /// The folder of large pieces, each under the SHA-256 of its bytes in lower-case hex.
 pub const BLOBS: &str = "blobs";
+
+/// The name of the blob with these bytes.
+#[must_use]
+pub fn blob_name(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes)).to_lowercase()
+}
 
 /// Frames and chunks from this many bytes on are kept as blobs.
 pub const BLOB_BYTES: usize = 8 * 1024;

@@ -18,7 +18,7 @@ use super::RecordError;
 use super::encode;
 use super::format::{
     BLOBS, ClientLine, DAEMON_FILE, DaemonLine, META_FILE, Meta, PHOTO_DECODER, PortLine,
-    client_file, port_file,
+    blob_name, client_file, port_file,
 };
 use super::recorder::{Claim, ClientEvent, Closed, DaemonEvent, Event, Shared, What};
 use super::redaction::Redaction;
@@ -285,7 +285,7 @@ impl Writer {
 
     fn blob(&mut self, bytes: &[u8]) -> io::Result<()> {
         let folder = self.folder.path.join(BLOBS);
-        let path = folder.join(encode::digest(bytes));
+        let path = folder.join(blob_name(bytes));
         if path.exists() || !self.has_room(bytes.len()) {
             return Ok(());
         }

@@ -17,10 +17,9 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 
 use super::judge::{Pair, Rules};
-use crate::recording::format::{BLOB_BYTES, BLOBS, ClientLine, hex};
+use crate::recording::format::{BLOB_BYTES, BLOBS, ClientLine, blob_name};
 use crate::recording::reader::{ClientStep, Happened, Recording};
 
 /// A frame waits for its twin a little longer than the tolerance, in microseconds: the judge looks
@@ -330,7 +329,7 @@ fn out(t: i64, frame: &Bytes, folder: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn blob(folder: &Path, bytes: &[u8]) -> io::Result<String> {
-    let name = hex(&Sha256::digest(bytes)).to_lowercase();
+    let name = blob_name(bytes);
     let blobs = folder.join(BLOBS);
     let path = blobs.join(&name);
     if !path.exists() {

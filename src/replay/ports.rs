@@ -109,7 +109,7 @@ impl Window {
         }
         while !self.ended && self.room() {
             match self.lines.next() {
-                Some(line) => {
+                Some((_, line)) => {
                     let wlt = unhex(&line.wlt).unwrap_or_default().to_vec();
                     self.held.push_back(Held { wlt, line, given: false });
                     if self.held.back().is_some_and(fresh) {

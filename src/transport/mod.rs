@@ -2,6 +2,7 @@
 //! ([`http`]). Each becomes the same [`Transport`], which a connection polls.
 
 pub mod access;
+pub mod dial;
 pub mod http;
 pub mod lines;
 pub mod unix;

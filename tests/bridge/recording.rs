@@ -21,7 +21,12 @@ const SECTIONS: &str = "[id_card]\ndriver = \"simulated\"\n[qr_scanner]\ndriver 
 
 /// A daemon that may record, with all devices ready.
 async fn recording_daemon(more: &str) -> Daemon {
-    let daemon = Daemon::start("", &format!("{SECTIONS}{more}")).await;
+    daemon_with("", more).await
+}
+
+/// The same with more in `[listen]` and at the end of its configuration.
+pub(crate) async fn daemon_with(listen: &str, more: &str) -> Daemon {
+    let daemon = Daemon::start(listen, &format!("{SECTIONS}{more}")).await;
     daemon.ready("id_card").await;
     daemon.ready("qr_scanner").await;
     daemon
@@ -31,7 +36,7 @@ fn folder_of(daemon: &Daemon, name: &str) -> PathBuf {
     daemon.folder().join("recordings").join(name)
 }
 
-async fn record(client: &mut Client, params: Value) -> Value {
+pub(crate) async fn record(client: &mut Client, params: Value) -> Value {
     let call = json!({"call": "bridge.record", "params": params});
     client.ask(&call.to_string()).await["res"].clone()
 }

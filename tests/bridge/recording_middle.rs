@@ -3,21 +3,11 @@
 use serde_json::json;
 
 use crate::fixture::{Client, Daemon, kind, run, soon};
+use crate::recording::{daemon_with, record};
 
-const SECTIONS: &str = "[id_card]\ndriver = \"simulated\"\n[qr_scanner]\ndriver = \"simulated\"\n\
-                        [recording]\ndirectory = \"{dir}/recordings\"\n";
-
-async fn daemon(listen: &str) -> Daemon {
-    let daemon = Daemon::start(listen, SECTIONS).await;
-    daemon.ready("id_card").await;
-    daemon.ready("qr_scanner").await;
-    daemon
-}
-
-async fn record(client: &mut Client, verb: &str) {
-    let call = json!({"call": "bridge.record", "params": {"do": verb, "name": "m"}});
-    let reply = client.ask(&call.to_string()).await;
-    assert_eq!(reply["res"]["success"], true, "{reply}");
+async fn does(client: &mut Client, verb: &str) {
+    let reply = record(client, json!({"do": verb, "name": "m"})).await;
+    assert_eq!(reply["success"], true, "{reply}");
 }
 
 async fn replays(daemon: &Daemon) {
@@ -29,7 +19,7 @@ async fn replays(daemon: &Daemon) {
 
 #[tokio::test]
 async fn calls_before_and_behind_the_start_in_one_write_are_told_apart() {
-    let daemon = daemon("").await;
+    let daemon = daemon_with("", "").await;
     let mut client = daemon.unix().await;
     let ask = |from: u32| -> String {
         (from..from + 30)
@@ -43,13 +33,13 @@ async fn calls_before_and_behind_the_start_in_one_write_are_told_apart() {
     }
     // Whatever came behind it was recorded or not, as a whole.
     client.ask(r#"{"action":"getDeviceInfo","taskId":"last"}"#).await;
-    record(&mut client, "stop").await;
+    does(&mut client, "stop").await;
     replays(&daemon).await;
 }
 
 #[tokio::test]
 async fn of_many_starts_at_once_one_begins_and_no_other_leaves_anything() {
-    let daemon = daemon("").await;
+    let daemon = daemon_with("", "").await;
     let mut clients = Vec::new();
     for number in 0..8 {
         let mut client = daemon.unix().await;
@@ -69,19 +59,19 @@ async fn of_many_starts_at_once_one_begins_and_no_other_leaves_anything() {
 
 #[tokio::test]
 async fn personal_data_cannot_be_kept_from_afar_and_nothing_is_begun_by_trying() {
-    let daemon = daemon("").await;
+    let daemon = daemon_with("", "").await;
     for mut client in [daemon.tcp_client().await, daemon.ws().await] {
         let params = json!({"do": "start", "name": "m", "keepPersonalData": true});
         let call = json!({"call": "bridge.record", "params": params}).to_string();
         assert_eq!(kind(&client.ask(&call).await["res"]), "forbidden");
     }
     assert!(!daemon.folder().join("recordings/m").exists());
-    record(&mut daemon.tcp_client().await, "start").await;
+    does(&mut daemon.tcp_client().await, "start").await;
 }
 
 #[tokio::test]
 async fn a_recording_waits_until_a_card_is_read() {
-    let daemon = daemon("").await;
+    let daemon = daemon_with("", "").await;
     let mut client = daemon.unix().await;
     client.send(r#"{"action":"getIDCardInfo","taskId":"early"}"#).await;
     client.nothing_came().await;
@@ -93,13 +83,13 @@ async fn a_recording_waits_until_a_card_is_read() {
     assert_eq!(hand.next().await["call"], "bridge.simulate");
     assert_eq!(hand.next().await["res"]["success"], true);
     assert_eq!(client.next().await["taskId"], "early");
-    record(&mut hand, "stop").await;
+    does(&mut hand, "stop").await;
     replays(&daemon).await;
 }
 
 #[tokio::test]
 async fn clients_that_have_not_shown_their_token_yet_are_known_as_such() {
-    let daemon = daemon("token = \"a-token\"\n").await;
+    let daemon = daemon_with("token = \"a-token\"\n", "").await;
     let (mut right, mut wrong) = (daemon.tcp_client().await, daemon.tcp_client().await);
     let mut hand = daemon.unix().await;
     let both_are_in = async {
@@ -111,12 +101,12 @@ async fn clients_that_have_not_shown_their_token_yet_are_known_as_such() {
         }
     };
     soon("both clients are let in", both_are_in).await;
-    record(&mut hand, "start").await;
+    does(&mut hand, "start").await;
     right.send(r#"{"token":"a-token"}"#).await;
     let info = right.ask(r#"{"action":"getDeviceInfo","taskId":"1"}"#).await;
     assert_eq!(info["success"], true);
     wrong.send(r#"{"action":"getDeviceInfo","taskId":"1"}"#).await;
     assert_eq!(wrong.rest().await.len(), 1);
-    record(&mut hand, "stop").await;
+    does(&mut hand, "stop").await;
     replays(&daemon).await;
 }

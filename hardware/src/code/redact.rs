@@ -20,6 +20,7 @@
 use std::time::Duration;
 
 use super::framing::{Framing, MAX_CODE};
+use super::serial::TORN;
 use super::trigger::Acknowledgement;
 use crate::port::tape::PortEvent;
 use crate::pseudonym::{Pseudonyms, bcd_ids};
@@ -29,10 +30,6 @@ mod acknowledgement;
 mod in_place;
 #[cfg(test)]
 mod tests;
-
-/// How long a code with a suffix may stop in its middle before it counts as torn: the driver's own
-/// time (`serial`), which a test compares.
-const TORN: Duration = Duration::from_secs(1);
 
 /// What fills codes that nobody gets: an ASCII letter that the suffix does not hold.
 const FILLERS: [u8; 3] = *b"xyz";

@@ -25,7 +25,7 @@ use crate::source::{Demand, Source};
 
 /// How long a code with a suffix may stop in its middle before its beginning is thrown away, so
 /// that a torn code never becomes the beginning of the next customer's.
-const TORN: Duration = Duration::from_secs(1);
+pub(super) const TORN: Duration = Duration::from_secs(1);
 
 /// How long a trigger command may take to leave.
 const WRITE_LIMIT: Duration = Duration::from_millis(500);

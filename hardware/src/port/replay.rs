@@ -40,6 +40,7 @@ use timeline::Place;
 
 pub use faults::{Fate, Fault, What, When};
 pub use findings::{Finding, Findings, Oddity, Tally};
+pub use reel::{ANSWER_PIECES, BURST_GAP};
 pub use timeline::{Conductor, Timeline};
 
 /// A port that could be opened already is looked at this often.

@@ -1,10 +1,13 @@
 //! The tape at a port: what passes between a driver and its line, for whoever records.
 //!
 //! [`Taped`] stands around any [`SerialPort`] and reports each open, byte, change and end to a
-//! [`Tape`]. It never changes, delays or refuses anything, and copies nothing while the tape is
-//! off. A recording may begin while a line has been open for days: what the driver said to start
+//! [`Tape`]. It never changes, delays or refuses anything, and while the tape is off copies
+//! no more than what was asked last and a short answer to it. A recording may begin while a line has been open for days: what the driver said to start
 //! its device is kept until the device is ready ([`PortMemory`]), and stands at the recording's
 //! beginning.
+
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::future::Future;
 use std::io;
@@ -222,45 +225,60 @@ impl PortMemory {
         }
     }
 
-    /// The driver has asked this.
-    fn asked(&self, bytes: &[u8]) {
+    /// Something on the open line, and the bytes that passed, if it was that, and whether they were
+    /// the driver's.
+    fn keep(
+        &self,
+        status: &Status,
+        passed: Option<(bool, &[u8])>,
+        event: impl FnOnce() -> PortEvent,
+    ) {
         let mut memory = self.lock();
-        memory.last = Some((Instant::now(), true));
-        memory.answered = None;
-        memory.asked = Some(Bytes::copy_from_slice(bytes));
-    }
-
-    /// The device has said this.
-    fn answered(&self, bytes: &[u8]) {
-        let mut memory = self.lock();
-        memory.last = Some((Instant::now(), false));
-        let short = memory.answered.is_none() && bytes.len() <= SHORT_ANSWER;
-        memory.answered = short.then(|| Bytes::copy_from_slice(bytes));
-        if !short {
-            memory.asked = None;
+        match passed {
+            Some((true, bytes)) => memory.asked(bytes),
+            Some((false, bytes)) => memory.answered(bytes),
+            None => {}
         }
-    }
-
-    fn keep(&self, status: &Status, event: impl FnOnce() -> PortEvent) {
-        let mut memory = self.lock();
         if memory.settled {
             return;
         }
-        let full = memory.events.len() >= KEPT_EVENTS;
-        if full || status.snapshot().state == State::Ready {
-            memory.settled = true;
-            // What is longer than a device's answers about itself may be the rest of a reading.
-            memory
-                .events
-                .retain(|event| !matches!(event, PortEvent::In(bytes) if bytes.len() > KEPT_BYTES));
-            return;
+        if memory.events.len() >= KEPT_EVENTS || status.snapshot().state == State::Ready {
+            memory.settle();
+        } else {
+            memory.events.push(event());
         }
-        memory.events.push(event());
     }
 
     fn lock(&self) -> MutexGuard<'_, Remembered> {
         // Nothing that can panic runs under the lock, so a poisoned one is still whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Remembered {
+    /// The driver has asked this.
+    fn asked(&mut self, bytes: &[u8]) {
+        self.last = Some((Instant::now(), true));
+        self.answered = None;
+        self.asked = Some(Bytes::copy_from_slice(bytes));
+    }
+
+    /// The device has said this.
+    fn answered(&mut self, bytes: &[u8]) {
+        self.last = Some((Instant::now(), false));
+        let short = self.answered.is_none() && bytes.len() <= SHORT_ANSWER;
+        self.answered = short.then(|| Bytes::copy_from_slice(bytes));
+        if !short {
+            self.asked = None;
+        }
+    }
+
+    /// The device is ready.
+    fn settle(&mut self) {
+        self.settled = true;
+        // What is longer than a device's answers about itself may be the rest of a reading.
+        self.events
+            .retain(|event| !matches!(event, PortEvent::In(bytes) if bytes.len() > KEPT_BYTES));
     }
 }
 
@@ -295,9 +313,13 @@ impl Head {
         self.write(|| event);
     }
 
-    /// Something on the open line.
-    fn event(&self, event: impl Fn() -> PortEvent) {
-        self.memory.keep(&self.status, &event);
+    /// Bytes have passed; whether they were the driver's.
+    fn passed(&self, asked: bool, bytes: &[u8]) {
+        let event = || {
+            let copy = Bytes::copy_from_slice(bytes);
+            if asked { PortEvent::Out(copy) } else { PortEvent::In(copy) }
+        };
+        self.memory.keep(&self.status, Some((asked, bytes)), event);
         self.write(event);
     }
 
@@ -345,7 +367,9 @@ struct TapedLine {
 impl SerialLine for TapedLine {
     fn set_baud(&mut self, baud: u32) -> io::Result<()> {
         self.line.set_baud(baud)?;
-        self.head.event(|| PortEvent::Baud(baud));
+        let event = || PortEvent::Baud(baud);
+        self.head.memory.keep(&self.head.status, None, event);
+        self.head.write(event);
         Ok(())
     }
 
@@ -370,8 +394,7 @@ impl AsyncRead for TapedLine {
         match &polled {
             Poll::Ready(Ok(())) => match buf.filled().get(before..) {
                 Some(new) if !new.is_empty() => {
-                    self.head.memory.answered(new);
-                    self.head.event(|| PortEvent::In(Bytes::copy_from_slice(new)));
+                    self.head.passed(false, new);
                 }
                 _ if wanted => self.head.gone(PortEvent::Gone(LineFault::End)),
                 _ => {}
@@ -393,8 +416,7 @@ impl AsyncWrite for TapedLine {
         match &polled {
             Poll::Ready(Ok(written)) => {
                 let written = bytes.get(..*written).unwrap_or_default();
-                self.head.memory.asked(written);
-                self.head.event(|| PortEvent::Out(Bytes::copy_from_slice(written)));
+                self.head.passed(true, written);
             }
             Poll::Ready(Err(error)) => {
                 self.head.gone(PortEvent::NotWritten(LineFault::from(error)));

@@ -41,6 +41,13 @@ pub fn is_invented_id(number: &str) -> bool {
         && check.is_some_and(|check| check.is_ascii_digit() || check.eq_ignore_ascii_case(&'X'))
 }
 
+/// Whether this is a number that could be somebody's: 18 characters with the right check character
+/// and a date of birth from 1900 to 2099, outside the invented region.
+#[must_use]
+pub fn is_somebodys(number: &str) -> bool {
+    is_id(number) && !number.starts_with(INVENTED_REGION)
+}
+
 /// Where, in bytes, numbers stand in `text` that could be somebody's: 18 characters within a run
 /// of digits, with the right check character and a date of birth from 1900 to 2099, outside the
 /// invented region. Full-width digits count as digits, `x` as `X`.
@@ -98,8 +105,7 @@ impl Window {
             digit @ 0..=9 => b'0' + u8::try_from(digit).unwrap_or_default(),
             _ => b'X',
         });
-        std::str::from_utf8(&number)
-            .is_ok_and(|number| is_id(number) && !number.starts_with(INVENTED_REGION))
+        std::str::from_utf8(&number).is_ok_and(is_somebodys)
     }
 }
 

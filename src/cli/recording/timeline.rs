@@ -69,7 +69,7 @@ pub(super) fn write(folder: &Path, out: &mut impl Write) -> Result<(), TimelineE
     let mut merge = Merge::default();
     for port in &recording.ports {
         if port.device == PHOTO_DECODER {
-            let photos = Photos::open(&folder.join(&port.name))?;
+            let photos = Photos::open(&recording)?;
             merge.add(Moment::Before, Box::new(photos));
         } else {
             let exchanges = Exchanges::open(&recording, &port.device)?;

@@ -4,22 +4,13 @@
 //! by ISO 7064 MOD 11-2. Region 99 does not exist: what begins with it is invented. Called by
 //! `scan` with the digits of a recording, in whatever encoding they are written.
 
-use std::ops::Range;
+use hharome_hardware::pseudonym::is_somebodys;
 
 /// Characters of an ID number.
 const LENGTH: usize = 18;
 
-/// The region of invented people.
-const INVENTED: [u8; 2] = [9, 9];
-
 /// The check character `X`.
 pub(super) const X: u8 = 10;
-
-/// Factors of the 17 digits (ISO 7064 MOD 11-2: powers of two modulo 11).
-const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
-
-/// The check characters by the remainder of the weighted sum.
-const CHECKS: [u8; 11] = [1, 0, X, 9, 8, 7, 6, 5, 4, 3, 2];
 
 /// The provinces and regions of GB/T 2260, and 91 of foreigners' permits.
 const PROVINCES: [u8; 36] = [
@@ -108,31 +99,10 @@ fn shift(digits: &mut [u8; LENGTH], next: u8) {
     }
 }
 
-/// Whether these may be a real person's: a date that there is, the right check character, and not
-/// the region of invented people.
+/// Whether these may be a real person's.
 fn is_real(number: &[u8; LENGTH]) -> bool {
-    let value = |range: Range<usize>| {
-        let digits = number.get(range).unwrap_or_default();
-        digits.iter().fold(0, |value, digit| value * 10 + u32::from(*digit))
-    };
-    if number.starts_with(&INVENTED) || !is_date(value(6..10), value(10..12), value(12..14)) {
-        return false;
-    }
-    let sum: u32 =
-        number.iter().zip(WEIGHTS).map(|(digit, weight)| u32::from(*digit) * weight).sum();
-    CHECKS.get(sum as usize % CHECKS.len()) == number.last()
-}
-
-fn is_date(year: u32, month: u32, day: u32) -> bool {
-    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    let days = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 if leap => 29,
-        2 => 28,
-        _ => 0,
-    };
-    (1900..=2099).contains(&year) && (1..=days).contains(&day)
+    let text = number.map(|symbol| if symbol == X { b'X' } else { b'0' + symbol });
+    std::str::from_utf8(&text).is_ok_and(is_somebodys)
 }
 
 /// The region and the last four: enough to find it, not enough to know it.

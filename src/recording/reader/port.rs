@@ -134,12 +134,14 @@ impl PhotoLines {
 }
 
 impl Iterator for PhotoLines {
-    type Item = PhotoLine;
+    /// When it was decoded, in microseconds since the recording began, and what came of it.
+    type Item = (i64, PhotoLine);
 
-    fn next(&mut self) -> Option<PhotoLine> {
+    fn next(&mut self) -> Option<(i64, PhotoLine)> {
         loop {
-            if let Says::Photo(photo) = next(&mut self.lines, &self.damage)?.1.says {
-                return Some(*photo);
+            let (_, step) = next(&mut self.lines, &self.damage)?;
+            if let Says::Photo(photo) = step.says {
+                return Some((step.t, *photo));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Codes of redacted streams, found by the real framer and the real driver.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -15,7 +15,8 @@ use super::*;
 use crate::device::{self, State, Status};
 use crate::port::far_end::{self, BoxedFarLine, VirtualDevice};
 use crate::port::memory::memory_port;
-use crate::port::tape::{LineFault, PortMemory, Tape, Taped};
+use crate::port::tape::testing::Notebook;
+use crate::port::tape::{LineFault, Taped};
 use crate::source::Source;
 
 const IDLE: Duration = Duration::from_millis(100);
@@ -363,30 +364,12 @@ impl VirtualDevice for Script {
     }
 }
 
-struct Recorder {
-    start: Instant,
-    events: Mutex<Vec<At>>,
-}
-
-impl Tape for Recorder {
-    fn is_on(&self) -> bool {
-        true
-    }
-
-    fn write(&self, _: &'static str, event: PortEvent) {
-        let micros = i64::try_from(self.start.elapsed().as_micros()).unwrap();
-        self.events.lock().unwrap().push(At { micros, event });
-    }
-
-    fn register(&self, _: &'static str, _: PortMemory) {}
-}
-
 /// The codes that the driver delivers from these pieces, and what the tape has of it.
 async fn driven(pieces: Vec<(u64, Vec<u8>)>, framing: &Framing) -> (Vec<String>, Vec<At>) {
     let (port, end) = memory_port("a scanner");
     let status = Status::new("qr_scanner", State::Busy);
-    let tape = Arc::new(Recorder { start: Instant::now(), events: Mutex::default() });
-    let port = Taped::new(Box::new(port), &status, tape.clone());
+    let tape = Notebook::begun();
+    let port = Taped::new(Box::new(port), &status, Arc::new(tape.clone()));
     let source = Source::new();
     let settings =
         Settings { baud: 9600, framing: framing.clone(), idle: IDLE, same_code: Duration::ZERO };
@@ -403,7 +386,7 @@ async fn driven(pieces: Vec<(u64, Vec<u8>)>, framing: &Framing) -> (Vec<String>,
     }
     driver.abort();
     script.abort();
-    let events = tape.events.lock().unwrap().clone();
+    let events = tape.events();
     (codes, events)
 }
 

@@ -138,8 +138,8 @@ impl Exchanges {
         Self { polled, ..Self::default() }
     }
 
-    /// Another line begins, opened at `micros`, if that is known: what is left of the last one. The beginning of the first line and its
-    /// idle polls are kept.
+    /// Another line begins, opened at `micros`, if that is known: what is left of the last one. The
+    /// beginning of the first line and its idle polls are kept.
     pub(super) fn begin(&mut self, micros: Option<i64>) -> Vec<Exchange> {
         self.started |= !self.start.is_empty();
         self.opened = micros;

@@ -26,7 +26,7 @@ const READ_AHEAD: usize = 64;
 
 /// Pieces of one answer that are read ahead: a card with fingerprints, byte by byte, has 2,321.
 /// What comes after so many comes at its own time.
-const ANSWER_PIECES: usize = 4096;
+pub const ANSWER_PIECES: usize = 4096;
 
 /// Chunks that nobody asked for and that are read ahead.
 const CHUNKS_AHEAD: usize = 64;
@@ -39,7 +39,7 @@ const EARLY_OPEN: i64 = 50_000;
 const STALE: i64 = 30_000_000;
 
 /// Bursts of bytes that nobody asked for are told apart by a pause, in microseconds.
-const BURST_GAP: i64 = 100_000;
+pub const BURST_GAP: i64 = 100_000;
 
 /// The tape and how far it has come.
 pub(super) struct Reel {
@@ -224,9 +224,7 @@ impl Reel {
 
     /// What is on the tape between two lines, or is left of one that the driver let go of.
     fn pass(&mut self, line: TapeLine) {
-        let was_complete = self.complete;
         self.take(line);
-        self.complete |= was_complete;
         while self.exchanges.len() > READ_AHEAD {
             self.pass_over();
         }
@@ -240,8 +238,8 @@ impl Reel {
     }
 
     pub(super) fn open(&mut self, baud: u32) -> Result<(), PortError> {
-        let now = self.timeline.now();
-        let absent = || PortError::Absent { port: self.device.to_owned() };
+        let (now, device) = (self.timeline.now(), self.device);
+        let absent = || PortError::Absent { port: device.to_owned() };
         if let Some(until) = self.out_until {
             if now < until {
                 return Err(absent());
@@ -257,10 +255,9 @@ impl Reel {
             }
             return Ok(());
         }
-        let device = self.device.to_owned();
         let first = |attempt: &&TapeLine| attempt.before || attempt.micros <= now + EARLY_OPEN;
         if self.next_attempt().filter(first).is_none() {
-            return Err(PortError::Absent { port: device });
+            return Err(absent());
         }
         let attempt = self.attempt.take();
         let opened = attempt.as_ref().filter(|attempt| !attempt.before);
@@ -282,7 +279,7 @@ impl Reel {
                 Ok(())
             }
             Some(PortEvent::NotOpened(failure)) => Err(failure.into()),
-            _ => Err(PortError::Absent { port: device }),
+            _ => Err(absent()),
         }
     }
 

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::faults::micros;
 use super::*;
 use crate::code::framing::{Encoding, Framing};
 use crate::code::serial::{self, SerialScanner};
@@ -23,53 +22,9 @@ use crate::id_card::virtual_reader::{self, ReaderHand, VirtualReader};
 use crate::port::far_end::{self, FarEnd, Plug};
 use crate::port::memory::memory_port;
 use crate::port::tape::LineFault;
-use crate::port::tape::{PortMemory, Tape, Taped};
+use crate::port::tape::Taped;
+use crate::port::tape::testing::Notebook;
 use crate::source::Source;
-
-/// Takes down what passes, with its time.
-#[derive(Clone, Default)]
-struct Notebook(Arc<Mutex<Notes>>);
-
-#[derive(Default)]
-struct Notes {
-    began: Option<Instant>,
-    lines: Vec<TapeLine>,
-    memory: Option<PortMemory>,
-}
-
-impl Notebook {
-    /// Takes down from now on.
-    fn begin(&self) {
-        let mut notes = self.0.lock().unwrap();
-        notes.began = Some(Instant::now());
-        let before = notes.memory.as_ref().map(PortMemory::events).unwrap_or_default();
-        for event in before {
-            let line = notes.lines.len() as u64 + 1;
-            notes.lines.push(TapeLine { line, micros: 0, before: true, event });
-        }
-    }
-
-    fn lines(&self) -> Vec<TapeLine> {
-        self.0.lock().unwrap().lines.clone()
-    }
-}
-
-impl Tape for Notebook {
-    fn is_on(&self) -> bool {
-        self.0.lock().unwrap().began.is_some()
-    }
-
-    fn write(&self, _: &'static str, event: PortEvent) {
-        let mut notes = self.0.lock().unwrap();
-        let micros = micros(notes.began.unwrap().elapsed());
-        let line = notes.lines.len() as u64 + 1;
-        notes.lines.push(TapeLine { line, micros, before: false, event });
-    }
-
-    fn register(&self, _: &'static str, memory: PortMemory) {
-        self.0.lock().unwrap().memory = Some(memory);
-    }
-}
 
 /// Who wants a reading, from when to when, in ms.
 type Wants = [(u64, u64)];
@@ -165,8 +120,7 @@ async fn record<H: Send + 'static, T: Send + Sync + 'static>(
     gestures: Gestures<H>,
     word: fn(&T) -> String,
 ) -> (Vec<TapeLine>, Got) {
-    let notebook = Notebook::default();
-    notebook.begin();
+    let notebook = Notebook::begun();
     let status = Status::new(device, State::Busy);
     let (port, end) = memory_port("a device");
     let plug = end.plug().clone();

@@ -1,6 +1,6 @@
 //! A port's events, its exchanges numbered as fault scripts count them.
 //!
-//! The count is that of `hardware/src/port/replay/reel.rs`: each piece that the driver wrote is an
+//! The count is that of a replayed port: each piece that the driver wrote is an
 //! exchange, with all that came until it wrote again. What came on an open line before anything was
 //! written on it counts by bursts. All lines of the port are counted through, and so is what was
 //! said before the recording began: a replay says it too.
@@ -9,23 +9,15 @@ use std::io;
 use std::iter::Peekable;
 
 use bytes::Bytes;
-use hharome_hardware::port::replay::TapeLine;
+use hharome_hardware::port::replay::{ANSWER_PIECES, BURST_GAP, TapeLine};
 use hharome_hardware::port::tape::{LineFault, OpenFailureKind, PortEvent};
 
 use super::{Entry, Moment, Source};
 use crate::recording::format::{PersonalData, hex};
 use crate::recording::reader::{Damage, PortTape, ReadError, Recording};
 
-/// Bursts of bytes that nobody asked for are told apart by a pause, in microseconds: the replay's
-/// `BURST_GAP`. What comes so close together stands in one line, an answer's pieces too.
-const BURST_GAP: i64 = 100_000;
-
 /// What comes so long after its request, in microseconds, has a line of its own at its own time.
 const ANSWERED_SOON: i64 = 1_000_000;
-
-/// What comes after so many pieces of an answer counts like what nobody asked for: the replay's
-/// `ANSWER_PIECES`.
-const ANSWER_PIECES: u64 = 4096;
 
 /// Bytes of up to so many are shown whole, as frames without data are.
 const SHORT: usize = 32;
@@ -45,7 +37,7 @@ pub(super) struct Exchanges {
     /// Something was written on this line, and what comes belongs to it.
     asked: bool,
     /// Pieces that have come since.
-    pieces: u64,
+    pieces: usize,
     /// This line has ended: a replay takes what is written on it, and counts it not.
     gone: bool,
     /// When the last byte came that nobody had asked for, on whichever line.

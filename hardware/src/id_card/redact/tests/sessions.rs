@@ -2,7 +2,6 @@
 //! clock: taped, redacted, searched for what went in, and driven again from the redacted bytes.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,40 +15,23 @@ use crate::device::{self, State, Status};
 use crate::id_card::IdCard;
 use crate::port::far_end::{self, BoxedFarLine, VirtualDevice};
 use crate::port::memory::{MemoryPort, memory_port};
-use crate::port::tape::{PortMemory, Tape, Taped};
+use crate::port::tape::Taped;
+use crate::port::tape::testing::Notebook;
 use crate::source::Source;
-
-struct Recorder {
-    start: Instant,
-    events: Mutex<Vec<At>>,
-}
-
-impl Tape for Recorder {
-    fn is_on(&self) -> bool {
-        true
-    }
-
-    fn write(&self, _: &'static str, event: PortEvent) {
-        let micros = i64::try_from(self.start.elapsed().as_micros()).unwrap();
-        self.events.lock().unwrap().push(At { micros, event });
-    }
-
-    fn register(&self, _: &'static str, _: PortMemory) {}
-}
 
 /// A driver with a tape at its port.
 struct Bench {
     source: Source<IdCard>,
     status: Status,
-    tape: Arc<Recorder>,
+    tape: Notebook,
 }
 
 impl Bench {
     fn new(port: MemoryPort, fingerprint: bool) -> Self {
         let source = Source::new();
         let status = Status::new("id_card", State::Busy);
-        let tape = Arc::new(Recorder { start: Instant::now(), events: Mutex::default() });
-        let port = Taped::new(Box::new(port), &status, tape.clone());
+        let tape = Notebook::begun();
+        let port = Taped::new(Box::new(port), &status, Arc::new(tape.clone()));
         let settings =
             Settings { baud: Some(115_200), poll: Duration::from_millis(300), fingerprint };
         let driver = SamV::new(settings, source.clone());
@@ -58,7 +40,7 @@ impl Bench {
     }
 
     fn events(&self) -> Vec<At> {
-        self.tape.events.lock().unwrap().clone()
+        self.tape.events()
     }
 }
 
