@@ -18,6 +18,10 @@ if [ "$purpose" = test ]; then
     command -v socat >/dev/null || packages+=(socat)
     { command -v nc >/dev/null && [[ $(nc -h 2>&1) == OpenBSD* ]]; } || packages+=(netcat-openbsd)
     command -v python3 >/dev/null || packages+=(python3)
+    # The tests of cards start instances of pcscd of their own, each in a mount namespace with
+    # readers that are compiled with cc.
+    [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || packages+=(pcscd)
+    command -v unshare >/dev/null || packages+=(util-linux)
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then

@@ -6,8 +6,10 @@
 //! programs. A driver cannot tell them apart. [`tape`] stands around any of them and tells what
 //! passes; [`replay`] is a port that gives what a tape has.
 
+pub mod card;
 pub mod far_end;
 pub mod memory;
+pub mod pcsc;
 mod presence;
 pub mod pty;
 pub mod replay;
