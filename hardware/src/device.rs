@@ -9,6 +9,7 @@
 //! Absent hardware is a state, not an exit: the task ends only when the daemon drops it. The
 //! state is published through [`Status`], which the daemon reads for `bridge.status`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -80,14 +81,28 @@ pub struct Snapshot {
 #[derive(Clone)]
 pub struct Status {
     name: &'static str,
+    /// Which of the device's parts writes here; the whole is part 0 of one.
+    part: usize,
+    /// What stands before a part's facts and errors.
+    label: Option<&'static str>,
+    /// Nobody is shown it.
+    unseen: bool,
     shared: Arc<StatusShared>,
 }
 
 struct StatusShared {
     snapshot: watch::Sender<Snapshot>,
+    parts: Mutex<Vec<Part>>,
     counters: Mutex<BTreeMap<&'static str, u64>>,
-    facts: Mutex<BTreeMap<&'static str, String>>,
+    facts: Mutex<BTreeMap<Cow<'static, str>, String>>,
     cannot: Mutex<Vec<String>>,
+}
+
+/// How a part of a device stands.
+#[derive(Clone)]
+struct Part {
+    state: State,
+    trouble: Option<String>,
 }
 
 impl Status {
@@ -97,11 +112,32 @@ impl Status {
         let snapshot = Snapshot { state, since: Instant::now(), last_error: None };
         let shared = StatusShared {
             snapshot: watch::Sender::new(snapshot),
+            parts: Mutex::new(vec![Part { state, trouble: None }]),
             counters: Mutex::default(),
             facts: Mutex::default(),
             cannot: Mutex::default(),
         };
-        Self { name, shared: Arc::new(shared) }
+        Self { name, part: 0, label: None, unseen: false, shared: Arc::new(shared) }
+    }
+
+    /// Of something that is told of nowhere, not in the log either: its absence is as it should be.
+    #[must_use]
+    pub fn unseen(name: &'static str) -> Self {
+        Self { unseen: true, ..Self::new(name, State::Off) }
+    }
+
+    /// The status of a device of several parts, one handle a part, by what each is called (`slot1`).
+    /// The device stands as the worst of its parts does; counters are common, and a part's facts
+    /// and errors begin with its label.
+    #[must_use]
+    pub fn parts(&self, labels: &[&'static str]) -> Vec<Self> {
+        let state = self.snapshot().state;
+        *lock(&self.shared.parts) = vec![Part { state, trouble: None }; labels.len().max(1)];
+        let part = |(part, label): (usize, &&'static str)| {
+            let shared = Arc::clone(&self.shared);
+            Self { name: self.name, part, label: Some(*label), unseen: false, shared }
+        };
+        labels.iter().enumerate().map(part).collect()
     }
 
     /// The device's name: its section in the configuration.
@@ -135,12 +171,16 @@ impl Status {
 
     /// What the device said of itself: `samId`, `baud`, ….
     #[must_use]
-    pub fn facts(&self) -> BTreeMap<&'static str, String> {
+    pub fn facts(&self) -> BTreeMap<Cow<'static, str>, String> {
         lock(&self.shared.facts).clone()
     }
 
     /// Keeps a fact. Nothing that belongs to a person.
     pub fn learn(&self, what: &'static str, value: impl Into<String>) {
+        let what = match self.label {
+            Some(label) => Cow::Owned(format!("{label}.{what}")),
+            None => Cow::Borrowed(what),
+        };
         lock(&self.shared.facts).insert(what, value.into());
     }
 
@@ -152,11 +192,15 @@ impl Status {
 
     /// Adds to [`Status::cannot`].
     pub fn cannot_do(&self, what: impl Into<String>) {
-        lock(&self.shared.cannot).push(what.into());
+        let (what, mut cannot) = (what.into(), lock(&self.shared.cannot));
+        if !cannot.contains(&what) {
+            cannot.push(what);
+        }
     }
 
     /// Goes over to another state; the same state again changes nothing.
     pub fn set(&self, state: State) {
+        let (state, _) = self.told(state, None);
         let up = |state| matches!(state, State::Ready | State::Busy);
         self.shared.snapshot.send_if_modified(|now| {
             if now.state == state {
@@ -173,7 +217,7 @@ impl Status {
     /// The device has been started and works; said in the log.
     pub fn started(&self) {
         let facts = self.facts();
-        tracing::info!(device = self.name, ?facts, "device ready");
+        tracing::info!(device = self.name, part = self.label, ?facts, "device ready");
         self.set(State::Ready);
     }
 
@@ -185,11 +229,15 @@ impl Status {
             // The device is well.
             Trouble::Unreadable { .. } => return,
         };
-        let detail = trouble.to_string();
-        let news = self.shared.snapshot.send_if_modified(|now| {
-            if now.state == state && now.last_error.as_deref() == Some(&detail) {
-                return false;
-            }
+        let detail = match self.label {
+            Some(label) => format!("{label}: {trouble}"),
+            None => trouble.to_string(),
+        };
+        let (state, news) = self.told(state, Some(&detail));
+        if !news || self.unseen {
+            return;
+        }
+        self.shared.snapshot.send_if_modified(|now| {
             if now.state != state {
                 now.since = Instant::now();
             }
@@ -197,9 +245,23 @@ impl Status {
             now.last_error = Some(detail.clone());
             true
         });
-        if news {
-            tracing::warn!(device = self.name, error = detail, "device not usable");
-        }
+        tracing::warn!(device = self.name, error = detail, "device not usable");
+    }
+
+    /// Keeps how this part stands; how the whole does, and whether that is news of the part.
+    fn told(&self, state: State, trouble: Option<&str>) -> (State, bool) {
+        let mut parts = lock(&self.shared.parts);
+        let Some(part) = parts.get_mut(self.part) else { return (state, true) };
+        let news = part.state != state || part.trouble.as_deref() != trouble;
+        *part = Part { state, trouble: trouble.map(str::to_owned) };
+        let worst = |state: &State| match state {
+            State::Failed => 4,
+            State::Absent => 3,
+            State::Busy => 2,
+            State::Ready => 1,
+            State::Off => 0,
+        };
+        (parts.iter().map(|part| part.state).max_by_key(worst).unwrap_or(state), news)
     }
 }
 
@@ -234,5 +296,54 @@ pub async fn run(mut port: Box<dyn SerialPort>, mut driver: impl Driver, status:
         driver.unusable(&trouble);
         status.trouble(&trouble);
         port.worth_opening(&trouble).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_device_stands_as_the_worst_of_its_parts() {
+        let status = Status::new("psam", State::Busy);
+        let [one, two] = &status.parts(&["slot1", "slot2"])[..] else { panic!("two parts") };
+        one.set(State::Ready);
+        assert_eq!(status.snapshot().state, State::Busy);
+        two.trouble(&Trouble::Absent { detail: "no reader".to_owned() });
+        assert_eq!(status.snapshot().state, State::Absent);
+        assert_eq!(status.snapshot().last_error.as_deref(), Some("slot2: no reader"));
+        one.trouble(&Trouble::Failed { detail: "mute".to_owned() });
+        assert_eq!(status.snapshot().state, State::Failed);
+        two.set(State::Ready);
+        assert_eq!(status.snapshot().state, State::Failed);
+        one.set(State::Ready);
+        assert_eq!(status.snapshot().state, State::Ready);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_part_says_of_itself_begins_with_its_label() {
+        let status = Status::new("psam", State::Busy);
+        let parts = status.parts(&["slot1", "slot2"]);
+        for part in &parts {
+            part.learn("reader", "Example");
+            part.count("commands");
+        }
+        let facts = status.facts();
+        assert_eq!(facts.keys().collect::<Vec<_>>(), ["slot1.reader", "slot2.reader"]);
+        assert_eq!(status.counters().get("commands"), Some(&2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_parts_in_trouble_are_told_once_each_and_not_at_every_retry() {
+        let status = Status::new("psam", State::Busy);
+        let parts = status.parts(&["slot1", "slot2"]);
+        let mut changes = status.changes();
+        for round in 0..3 {
+            for part in &parts {
+                part.trouble(&Trouble::Absent { detail: "no reader".to_owned() });
+                assert_eq!(changes.has_changed().unwrap(), round == 0);
+                changes.borrow_and_update();
+            }
+        }
     }
 }
