@@ -18,6 +18,7 @@ mod description;
 mod tests;
 
 pub use description::{CardDescription, DescriptionError};
+pub(crate) use description::{date, nation_of, set, word};
 
 /// Bytes of the photo on the chip (WLT, a format of its own).
 pub const PHOTO_BYTES: usize = 1024;

@@ -177,7 +177,7 @@ fn base(said: &CardDescription) -> Result<Card, DescriptionError> {
 }
 
 /// Puts a value in its place, if there is one.
-fn set(place: &mut String, value: Option<&str>) {
+pub(crate) fn set(place: &mut String, value: Option<&str>) {
     if let Some(value) = value {
         value.clone_into(place);
     }
@@ -188,7 +188,7 @@ fn refused(key: &'static str, allowed: &str) -> DescriptionError {
 }
 
 /// The code of a nation that is given as code or word; a number has lost its leading zero.
-fn nation_of(said: &str) -> Result<String, DescriptionError> {
+pub(crate) fn nation_of(said: &str) -> Result<String, DescriptionError> {
     let padded = format!("{said:0>2}");
     if nation_word(&padded).is_some() {
         return Ok(padded);
@@ -207,7 +207,7 @@ fn nationality(key: &'static str, said: &str) -> Result<String, DescriptionError
 }
 
 /// A date as the chip holds it: eight digits with a possible month and day.
-fn date<'a>(
+pub(crate) fn date<'a>(
     key: &'static str,
     said: Option<&'a str>,
     open_end: bool,
@@ -267,7 +267,7 @@ fn key_of(field: Field) -> &'static str {
 }
 
 /// Reads a text, or a number or truth value as its text; null is as good as left out.
-fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(crate) fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     deserializer.deserialize_any(WordVisitor)
 }
 
