@@ -15,10 +15,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use self::card_readers::CardReaders;
+pub use self::card_readers::{CardReader, CardReaders, Presence, ReaderKind};
 
 /// How long pcscd may take to list its readers. It answers within milliseconds unless it hangs.
-const CARD_READERS_LIMIT: Duration = Duration::from_secs(2);
+pub const CARD_READERS_LIMIT: Duration = Duration::from_secs(2);
 
 /// Everything that was found, each list in the order of its names. Paths are those of the machine
 /// itself, whatever root was read.

@@ -246,7 +246,8 @@ fn a_hanging_pcscd_costs_the_deadline_only() {
 
 #[test]
 fn an_answer_in_time_is_the_answer() {
-    let readers = CardReaders::Found(vec!["Example Reader 00 00".to_owned()]);
+    let name = "Example Reader 00 00".to_owned();
+    let readers = CardReaders::Found(vec![CardReader { name, holds: Presence::Card }]);
     let answer = readers.clone();
     assert_eq!(CardReaders::ask_within(Duration::from_secs(60), move || answer), readers);
     assert_eq!(readers.names(), ["Example Reader 00 00"]);
