@@ -1,5 +1,5 @@
-//! The hand that works a virtual device: puts cards on, lifts them, holds codes in front of a
-//! scanner, breaks things.
+//! The hand that works a virtual device: puts cards on and into it, lifts them, holds codes in front
+//! of a scanner, breaks things.
 //!
 //! Used by `bridge.simulate` for the daemon's simulated devices, and by `hharome virtual` for the
 //! one that it offers.
@@ -7,7 +7,11 @@
 use hharome_hardware::code::virtual_scanner::{self, ScannerHand};
 use hharome_hardware::id_card::people::{Card, CardDescription, PEOPLE, person};
 use hharome_hardware::id_card::virtual_reader::{self, ReaderHand};
+use hharome_hardware::port::card::memory::{self, CardHand};
 use hharome_hardware::port::far_end::Plug;
+use hharome_hardware::virtual_card::social_security::{ContentsDescription, SocialSecurityChip};
+use hharome_hardware::virtual_card::{SLUGS, VirtualCard, by_slug};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// A hand at one virtual device, and its plug.
@@ -16,6 +20,15 @@ pub enum Hand {
     Reader(ReaderHand, Plug),
     /// At a scanner.
     Scanner(ScannerHand, Plug),
+    /// At a card slot; `put` without a card puts this one of [`SLUGS`].
+    Card(CardHand, &'static str),
+    /// At the two slots for PSAMs.
+    Sams([CardHand; 2]),
+    /// At a card reader that is there for its buzzer only.
+    Beeper(CardHand),
+    /// At a card that lies in somebody else's reader; as [`Hand::Card`], and the reader cannot be
+    /// worked.
+    LoneCard(CardHand, &'static str),
 }
 
 /// What a hand is asked to do.
@@ -23,12 +36,15 @@ pub enum Hand {
 pub struct Gesture<'a> {
     /// `put`, `lift`, `scan`, `fault`.
     pub verb: &'a str,
-    /// `put`: a person's name in quotes, or a card described in JSON; left out: the first person.
+    /// `put`: a person's or a card's name in quotes, or a card described in JSON; left out: the
+    /// first person, or the device's usual card.
     pub card: Option<&'a RawValue>,
     /// `scan`: the code.
     pub text: Option<&'a str>,
     /// `fault`: which one; `none` ends it.
     pub fault: Option<&'a str>,
+    /// Which of two slots, 1 or 2; left out: 1.
+    pub slot: Option<u8>,
 }
 
 /// Why a hand cannot do it. Never holds what is on a card.
@@ -49,6 +65,18 @@ pub enum GestureError {
     /// No such person.
     #[error("no such person: expected one of {0}, or an object that describes a card")]
     Person(String),
+    /// No such card.
+    #[error(
+        "no such card: expected one of {}, or an object that describes a social-security card",
+        SLUGS.join(", ")
+    )]
+    Slug,
+    /// A slot of a device that has none.
+    #[error("slot: this device has no slots to choose from")]
+    NoSlots,
+    /// No such slot.
+    #[error("slot: expected 1 or 2")]
+    Slot,
     /// A card that cannot be made.
     #[error("card: {0}")]
     Card(String),
@@ -60,9 +88,20 @@ impl Hand {
     /// # Errors
     /// What is wrong with the gesture, and what is allowed.
     pub fn make(&self, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+        if gesture.slot.is_some() && !matches!(self, Self::Sams(_)) {
+            return Err(GestureError::NoSlots);
+        }
         match self {
             Self::Reader(hand, plug) => at_reader(hand, plug, gesture),
             Self::Scanner(hand, plug) => at_scanner(hand, plug, gesture),
+            Self::Card(hand, usual) => at_slot(hand, usual, gesture),
+            Self::Sams([first, second]) => match gesture.slot {
+                None | Some(1) => at_slot(first, "psam", gesture),
+                Some(2) => at_slot(second, "psam", gesture),
+                Some(_) => Err(GestureError::Slot),
+            },
+            Self::Beeper(hand) => at_beeper(hand, gesture),
+            Self::LoneCard(hand, usual) => at_card(hand, usual, gesture),
         }
     }
 }
@@ -117,6 +156,52 @@ fn at_scanner(hand: &ScannerHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<
     Ok(())
 }
 
+/// The card, and the reader that it lies in.
+fn at_slot(hand: &CardHand, usual: &str, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+    match (gesture.verb, gesture.fault) {
+        ("fault", Some("occupied")) => hand.fault(memory::Fault::Occupied),
+        ("fault", Some("unplug")) => hand.plug(false),
+        ("fault", Some("none")) => {
+            hand.mend();
+            hand.plug(true);
+        }
+        _ => {
+            let allowed = "silence, mute, vanish, occupied, unplug, none";
+            return at_card(hand, usual, gesture).map_err(|error| match error {
+                GestureError::Fault(_) => GestureError::Fault(allowed),
+                other => other,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn at_card(hand: &CardHand, usual: &str, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+    match gesture.verb {
+        "put" => hand.put(virtual_card(gesture.card, usual)?),
+        "lift" => hand.lift(),
+        "fault" => match gesture.fault {
+            Some("silence") => hand.fault(memory::Fault::Silence),
+            Some("mute") => hand.fault(memory::Fault::Mute),
+            Some("vanish") => hand.fault(memory::Fault::Vanish),
+            Some("none") => hand.mend(),
+            _ => return Err(GestureError::Fault("silence, mute, vanish, none")),
+        },
+        _ => return Err(GestureError::Verb("put, lift, fault")),
+    }
+    Ok(())
+}
+
+fn at_beeper(hand: &CardHand, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+    match (gesture.verb, gesture.fault) {
+        ("fault", Some("unplug")) => hand.plug(false),
+        ("fault", Some("none")) => hand.plug(true),
+        ("fault", _) => return Err(GestureError::Fault("unplug, none")),
+        _ => return Err(GestureError::Verb("fault")),
+    }
+    Ok(())
+}
+
 fn pull(plug: &Plug) -> Result<(), GestureError> {
     plug.set(false);
     Ok(())
@@ -140,15 +225,41 @@ fn card(given: Option<&RawValue>) -> Result<Card, GestureError> {
     if !given.get().starts_with('{') {
         return Err(GestureError::Card(NEITHER.to_owned()));
     }
-    let described: CardDescription = serde_json::from_str(given.get())
-        // serde's words may quote a value; the key that it names is enough.
-        .map_err(|error| GestureError::Card(described_error(&error)))?;
+    let described: CardDescription = described(given, NEITHER)?;
     Card::from_description(&described).map_err(|error| GestureError::Card(error.to_string()))
+}
+
+fn virtual_card(
+    given: Option<&RawValue>,
+    usual: &str,
+) -> Result<Box<dyn VirtualCard>, GestureError> {
+    let Some(given) = given.filter(|given| given.get() != "null") else {
+        return by_slug(usual).ok_or(GestureError::Slug);
+    };
+    if !given.get().starts_with('{') {
+        let slug = serde_json::from_str::<String>(given.get());
+        return slug.ok().and_then(|slug| by_slug(&slug)).ok_or(GestureError::Slug);
+    }
+    let expected = "expected texts that describe a social-security card";
+    let described: ContentsDescription = described(given, expected)?;
+    let chip = SocialSecurityChip::from_description(&described);
+    Ok(Box::new(chip.map_err(|error| GestureError::Card(error.to_string()))?))
 }
 
 const NEITHER: &str = "expected a person's name, or an object that describes a card";
 
-fn described_error(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    if text.starts_with("unknown field") { text } else { NEITHER.to_owned() }
+/// Reads a description, or says what is `expected` instead.
+fn described<'a, T: Deserialize<'a>>(
+    given: &'a RawValue,
+    expected: &str,
+) -> Result<T, GestureError> {
+    serde_json::from_str(given.get()).map_err(|error| {
+        let words = error.to_string();
+        // serde's words may quote a value; the key that it names is enough.
+        let told = if words.starts_with("unknown field") { words } else { expected.to_owned() };
+        GestureError::Card(told)
+    })
 }
+
+#[cfg(test)]
+mod tests;

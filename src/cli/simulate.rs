@@ -19,14 +19,22 @@ use super::{Target, WRONG, call, complain};
   hharome simulate id_card put '{\"name\":\"钱七\",\"appendedAddress\":\"示例路9号\"}'
   hharome simulate id_card lift
   hharome simulate qr_scanner scan 6901234567892
-  hharome simulate id_card fault silence       or bad-checksum, cut-frame, unplug, none")]
+  hharome simulate id_card fault silence       or bad-checksum, cut-frame, unplug, none
+  hharome simulate cpu_card put                the card of public transport
+  hharome simulate psam put --slot 2
+  hharome simulate social_security_card put ssc-3
+  hharome simulate social_security_card put '{\"name\":\"钱七\",\"generation\":1}'
+  hharome simulate cpu_card fault vanish       or silence, mute, occupied, unplug, none")]
 pub(super) struct Simulate {
     /// The device, by its section of the configuration
     device: String,
     /// put, lift, scan, fault
     verb: String,
-    /// put: a person or a card in JSON; scan: the code; fault: which one
+    /// put: a person, a kind of card, or a card in JSON; scan: the code; fault: which one
     argument: Option<String>,
+    /// Which slot, for psam [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=2))]
+    slot: Option<u8>,
     #[command(flatten)]
     target: Target,
 }
@@ -55,6 +63,9 @@ fn params(simulate: &Simulate) -> Result<Box<RawValue>, serde_json::Error> {
             Value::String(argument.clone())
         };
         params.insert(key.to_owned(), value);
+    }
+    if let Some(slot) = simulate.slot {
+        params.insert("slot".to_owned(), slot.into());
     }
     to_raw_value(&params)
 }

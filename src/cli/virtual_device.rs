@@ -1,17 +1,20 @@
-//! `hharome virtual`: one virtual device on a pty, for any program that opens serial ports.
+//! `hharome virtual`: one virtual device on a pty, for any program that opens serial ports, or a
+//! chip card for a reader of pcscd's.
 //!
-//! The pty's path is the first line on stdout. Lines on stdin work the device: `put PERSON`,
-//! `lift`, `scan TEXT`, `fault NAME`; each is answered by `ok` or by what is wrong. The end of
-//! stdin changes nothing; SIGINT or SIGTERM ends the device.
+//! The pty's path, or the card's place, is the first line on stdout. Lines on stdin work the device:
+//! `put PERSON`, `put KIND`, `lift`, `scan TEXT`, `fault NAME`; each is answered by `ok` or by what
+//! is wrong. The end of stdin changes nothing; SIGINT or SIGTERM ends the device.
 
+use std::fmt::Display;
+use std::future::Future;
 use std::io::{self, BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use hharome_hardware::code::virtual_scanner::VirtualScanner;
 use hharome_hardware::id_card::virtual_reader::VirtualReader;
-use hharome_hardware::port::far_end::{self, FarEnd, VirtualDevice};
+use hharome_hardware::port::far_end::{self, FarEnd, Plug, VirtualDevice};
 use hharome_hardware::port::pty::PtyFarEnd;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,19 +25,24 @@ use crate::config::{QrTrigger, Word};
 use crate::devices::trigger;
 use crate::simulation::{Gesture, Hand};
 
+mod card;
+
 /// The arguments of `hharome virtual`.
 #[derive(Args)]
 #[command(
-    after_help = "The pty's path is the first line on stdout. Lines on stdin work the device:
+    after_help = "The pty's path, or the card's place, is the first line on stdout. Lines on stdin work the
+device:
   put PERSON|JSON, lift, fault NAME   (id-card)
   scan TEXT, fault NAME               (scanner)
+  put [KIND|JSON], lift, fault NAME   (card; JSON describes a social-security card)
 Each is answered by ok, or by what is allowed. The end of stdin changes nothing;
 Ctrl-C or SIGTERM ends the device."
 )]
 pub(super) struct Virtual {
     #[command(subcommand)]
     device: Device,
-    /// A symbolic link to the pty, which stays the same when it is unplugged and plugged in
+    /// A symbolic link to the pty, which stays the same when it is unplugged and plugged in; not for
+    /// a card
     #[arg(long, value_name = "PATH", global = true)]
     link: Option<PathBuf>,
 }
@@ -56,29 +64,24 @@ enum Device {
         #[arg(long, value_name = "MODULE")]
         trigger: Option<String>,
     },
+    /// A chip card for a reader that speaks the vpcd protocol, as virtual readers of pcscd do
+    Card(card::Card),
 }
 
 pub(super) fn run(arguments: &Virtual) -> ExitCode {
     block_on(async {
-        let end = match PtyFarEnd::open(arguments.link.as_deref()) {
-            Ok(end) => end,
-            Err(error) => {
-                let link = arguments.link.as_ref().map(|link| format!(" at {}", link.display()));
-                let link = link.unwrap_or_default();
-                return complain(NO, format_args!("no pty can be offered{link}: {error}"));
-            }
-        };
-        let plug = end.plug().clone();
+        let link = arguments.link.as_deref();
         match &arguments.device {
             Device::IdCard { card } => {
                 let (reader, hand) = VirtualReader::new();
-                let hand = Hand::Reader(hand, plug);
-                if let Some(person) = card
-                    && let Err(error) = work(&hand, &format!("put {person}"))
-                {
-                    return complain(WRONG, error);
-                }
-                offer(end, reader, &hand).await
+                offer_on_pty(link, reader, |plug| {
+                    let hand = Hand::Reader(hand, plug);
+                    if let Some(person) = card {
+                        work(&hand, &format!("put {person}"))?;
+                    }
+                    Ok(hand)
+                })
+                .await
             }
             Device::Scanner { suffix, trigger: module } => {
                 let suffix = suffix.replace("\\r", "\r").replace("\\n", "\n").replace("\\t", "\t");
@@ -87,8 +90,10 @@ pub(super) fn run(arguments: &Virtual) -> ExitCode {
                     Err(error) => return complain(WRONG, error),
                 };
                 let (scanner, hand) = VirtualScanner::new(suffix.as_bytes(), module);
-                offer(end, scanner, &Hand::Scanner(hand, plug)).await
+                offer_on_pty(link, scanner, |plug| Ok(Hand::Scanner(hand, plug))).await
             }
+            Device::Card(_) if link.is_some() => complain(WRONG, "--link: a card has no pty"),
+            Device::Card(card) => card.offer().await,
         }
     })
 }
@@ -101,8 +106,29 @@ fn known_trigger(word: &str) -> Result<QrTrigger, String> {
     })
 }
 
-async fn offer(end: PtyFarEnd, device: impl VirtualDevice, hand: &Hand) -> ExitCode {
-    if let Err(error) = writeln!(io::stdout(), "{}", end.path().display()) {
+async fn offer_on_pty(
+    link: Option<&Path>,
+    device: impl VirtualDevice,
+    hand: impl FnOnce(Plug) -> Result<Hand, String>,
+) -> ExitCode {
+    let end = match PtyFarEnd::open(link) {
+        Ok(end) => end,
+        Err(error) => {
+            let link = link.map(|link| format!(" at {}", link.display())).unwrap_or_default();
+            return complain(NO, format_args!("no pty can be offered{link}: {error}"));
+        }
+    };
+    let hand = match hand(end.plug().clone()) {
+        Ok(hand) => hand,
+        Err(error) => return complain(WRONG, error),
+    };
+    let path = end.path().to_owned();
+    offer(path.display(), far_end::run(end, device), &hand).await
+}
+
+/// Names the place where the device is offered, and works it until its life or the program ends.
+async fn offer(place: impl Display, life: impl Future<Output = ()>, hand: &Hand) -> ExitCode {
+    if let Err(error) = writeln!(io::stdout(), "{place}") {
         return complain(NO, format_args!("output: {error}"));
     }
     let (Ok(mut terminate), Ok(mut interrupt)) =
@@ -111,7 +137,7 @@ async fn offer(end: PtyFarEnd, device: impl VirtualDevice, hand: &Hand) -> ExitC
         return complain(NO, "signals cannot be awaited");
     };
     let mut lines = stdin_lines();
-    let mut life = std::pin::pin!(far_end::run(end, device));
+    let mut life = std::pin::pin!(life);
     loop {
         tokio::select! {
             biased;
@@ -139,7 +165,8 @@ fn work(hand: &Hand, line: &str) -> Result<(), String> {
         Some(person) => Some(to_raw_value(person)),
     };
     let card = card.transpose().map_err(|error| format!("no JSON: {error}"))?;
-    let gesture = Gesture { verb, card: card.as_deref(), text: argument, fault: argument };
+    let card = card.as_deref();
+    let gesture = Gesture { verb, card, text: argument, fault: argument, slot: None };
     hand.make(&gesture).map_err(|error| error.to_string())
 }
 
