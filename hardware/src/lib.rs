@@ -20,7 +20,10 @@
 //! test the one against the other on tokio's paused clock. The daemon (`src/devices.rs` of the
 //! root package) builds it from the configuration; `src/actions/` says what a client gets of it.
 
+pub mod buzzer;
+pub mod card;
 pub mod code;
+pub mod cpu_card;
 pub mod device;
 pub mod id_card;
 pub mod inventory;
@@ -28,4 +31,6 @@ pub mod machine;
 pub mod port;
 pub mod pseudonym;
 pub mod redact;
+pub mod social_security;
 pub mod source;
+pub mod virtual_card;

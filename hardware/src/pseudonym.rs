@@ -19,6 +19,7 @@ use keystream::Keystream;
 mod bcd;
 mod calendar;
 mod characters;
+mod in_place;
 mod keystream;
 mod numbers;
 mod picture;
@@ -26,6 +27,7 @@ mod picture;
 mod tests;
 
 pub use bcd::bcd_ids;
+pub(crate) use in_place::{Charset, in_place};
 pub use numbers::{is_invented_id, is_somebodys, real_ids};
 
 /// Characters of an identity number of GB 11643.
@@ -39,6 +41,9 @@ const SHIFT: (u32, u32) = (30, 395);
 
 /// What stands for an end of validity that never comes.
 const FOREVER: &str = "长期";
+
+/// What stands for a date that there is not.
+const NEVER_WRITTEN: &str = "00000000";
 
 /// What replaces personal values in one recording.
 #[derive(Clone)]
@@ -99,10 +104,14 @@ impl Pseudonyms {
         self.invented_id(number).unwrap_or_else(|| self.replaced("id", number, Letters::Stay))
     }
 
-    /// For a date of birth: `YYYYMMDD` becomes another date from 1950 to 2009. What is no date is
-    /// replaced character by character.
+    /// For a date of birth: `YYYYMMDD` becomes another date from 1950 to 2009. Eight noughts, with
+    /// which chips write that there is none, stay; what else is no date is replaced character by
+    /// character.
     #[must_use]
     pub fn birth(&self, birth: &str) -> String {
+        if birth == NEVER_WRITTEN {
+            return birth.to_owned();
+        }
         let Some(real) = calendar::day_of(birth) else {
             return self.replaced("birth", birth, Letters::Replaced);
         };

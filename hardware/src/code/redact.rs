@@ -185,7 +185,7 @@ impl Redact for CodeRedactor {
             | PortEvent::NotOpened(_)
             | PortEvent::Gone(_)
             | PortEvent::Closed => self.end(out),
-            PortEvent::Baud(_) | PortEvent::NotWritten(_) => {}
+            PortEvent::Baud(_) | PortEvent::NotWritten(_) | PortEvent::Card(_) => {}
         }
         self.held.push(event);
         // It waits only behind chunks that wait.

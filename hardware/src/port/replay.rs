@@ -1,4 +1,5 @@
-//! A port that gives what a tape has: the device of a recording, for the real driver.
+//! A port that gives what a tape has: the device of a recording, for the real driver. This one is
+//! serial; [`cards`] has that of card readers.
 //!
 //! ```text
 //! tape (streamed) ─► reel ─► exchanges: which answer a request gets ─► chunks that are due ─► driver
@@ -14,6 +15,7 @@
 //! What a driver throws away as unread is an answer that it did not wait for, here as there:
 //! the tape has only what was read in the end.
 
+pub mod cards;
 mod exchanges;
 mod faults;
 mod findings;
@@ -81,6 +83,9 @@ pub struct Settings {
     pub patient: bool,
     /// The device says nothing but answers, so that an answer may be given once more.
     pub polled: bool,
+    /// The driver reads each card once (card ports): one that it had been at before the recording
+    /// began is nothing to it.
+    pub reads_once: bool,
     /// What goes wrong.
     pub faults: Vec<Fault>,
 }

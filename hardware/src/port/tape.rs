@@ -1,9 +1,10 @@
 //! The tape at a port: what passes between a driver and its line, for whoever records.
 //!
 //! [`Taped`] stands around any [`SerialPort`] and reports each open, byte, change and end to a
-//! [`Tape`]. It never changes, delays or refuses anything, and while the tape is off copies
-//! no more than what was asked last and a short answer to it. A recording may begin while a line has been open for days: what the driver said to start
-//! its device is kept until the device is ready ([`PortMemory`]), and stands at the recording's
+//! [`Tape`]; [`super::card::tape`] does so around card ports. It never changes, delays or refuses
+//! anything, and while the tape is off copies no more than what was asked last and a short answer to
+//! it. A recording may begin while a line has been open for days: what the driver said to start its
+//! device is kept until the device is ready ([`Remembers`]), and stands at the recording's
 //! beginning.
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::card::tape::CardEvent;
 use super::{BoxedLine, ModemLines, PortError, SerialLine, SerialPort};
 use crate::device::{State, Status, Trouble};
 
@@ -64,6 +66,8 @@ pub enum PortEvent {
     NotWritten(LineFault),
     /// The driver let go of the line.
     Closed,
+    /// What a card port knows besides commands and answers.
+    Card(CardEvent),
 }
 
 /// Why a line was not opened: a [`PortError`] that can be written down.
@@ -108,7 +112,17 @@ pub trait Tape: Send + Sync {
     fn write(&self, device: &'static str, event: PortEvent);
 
     /// A port that may be asked what it was like before the tape began.
-    fn register(&self, device: &'static str, memory: PortMemory);
+    fn register(&self, device: &'static str, memory: Arc<dyn Remembers>);
+}
+
+/// What a port was like before the tape began.
+pub trait Remembers: Send + Sync {
+    /// What has led to how the port is now, for the beginning of a tape.
+    fn events(&self) -> Vec<PortEvent>;
+
+    /// Whether driver and device are in the middle of something: a recording that began now would
+    /// have the second half of it only.
+    fn is_busy(&self) -> bool;
 }
 
 impl From<&PortError> for OpenFailure {
@@ -156,9 +170,9 @@ impl From<LineFault> for io::Error {
     }
 }
 
-/// What a port was like before the tape began. Clones are handles on the same port.
+/// What a serial port was like before the tape began. Clones are handles on the same port.
 #[derive(Clone, Default)]
-pub struct PortMemory(Arc<Mutex<Remembered>>);
+struct PortMemory(Arc<Mutex<Remembered>>);
 
 #[derive(Default)]
 struct Remembered {
@@ -175,12 +189,11 @@ struct Remembered {
     answered: Option<Bytes>,
 }
 
-impl PortMemory {
+impl Remembers for PortMemory {
     /// How the line was opened or not opened last, what was said to start the device, and what was
     /// asked last, if the answer was short: how the device answers when there is nothing. Of a line
     /// that has ended, how it ended.
-    #[must_use]
-    pub fn events(&self) -> Vec<PortEvent> {
+    fn events(&self) -> Vec<PortEvent> {
         let memory = self.lock();
         let mut events = memory.events.clone();
         if let (Some(asked), Some(answered)) = (&memory.asked, &memory.answered)
@@ -192,15 +205,14 @@ impl PortMemory {
         events
     }
 
-    /// Whether driver and device are in the middle of something: a recording that began now would
-    /// have the second half of it only.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
+    fn is_busy(&self) -> bool {
         self.lock()
             .last
             .is_some_and(|(at, asked)| at.elapsed() < if asked { ANSWER } else { PAUSE })
     }
+}
 
+impl PortMemory {
     fn attempt(&self, event: PortEvent) {
         let mut memory = self.lock();
         memory.events.clear();
@@ -301,7 +313,7 @@ impl Taped {
     #[must_use]
     pub fn new(port: Box<dyn SerialPort>, status: &Status, tape: Arc<dyn Tape>) -> Self {
         let memory = PortMemory::default();
-        tape.register(status.name(), memory.clone());
+        tape.register(status.name(), Arc::new(memory.clone()));
         Self { port, head: Head { tape, memory, status: status.clone() } }
     }
 }

@@ -16,6 +16,8 @@ pub enum Oddity {
     NeverAsked,
     /// The driver asked, and the tape has no answer to it.
     NeverAnswered,
+    /// The driver asked once more than then (card ports), and was given the same answer again.
+    AskedAgain,
     /// The driver asked something else than what came next on the tape (told when strict).
     OutOfOrder,
 }
@@ -31,6 +33,8 @@ pub struct Finding {
     pub oddity: Oddity,
     /// The request: the driver's, or for what was never asked the tape's.
     pub request: Bytes,
+    /// What was asked of a card's slot, if that was no command: to be said after "was asked".
+    pub step: Option<&'static str>,
     /// What came next on the tape instead, where there is something.
     pub expected: Option<Bytes>,
     /// The line of the port's file where that stands.

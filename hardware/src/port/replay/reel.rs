@@ -103,7 +103,7 @@ impl Reel {
         settings: Settings,
         findings: Findings,
     ) -> Self {
-        let Settings { strict, patient, polled, faults } = settings;
+        let Settings { strict, patient, polled, faults, .. } = settings;
         Self {
             device,
             timeline,
@@ -201,8 +201,8 @@ impl Reel {
             PortEvent::Baud(baud) => self.written_baud = baud,
             PortEvent::Gone(fault) => self.gone = Some((since, fault)),
             PortEvent::NotWritten(fault) => self.not_written = Some((since, fault)),
-            // The driver lets go by itself.
-            PortEvent::Closed => {}
+            // The driver lets go by itself; of a serial line there are no cards.
+            PortEvent::Closed | PortEvent::Card(_) => {}
         }
     }
 
@@ -329,6 +329,7 @@ impl Reel {
             device: self.device,
             oddity,
             request: request.clone(),
+            step: None,
             expected: expected.clone(),
             line,
         };
@@ -493,6 +494,7 @@ impl Reel {
             device: self.device,
             oddity: Oddity::NeverAsked,
             request,
+            step: None,
             expected: None,
             line: Some(line),
         });

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
-use super::{PortEvent, PortMemory, Tape};
+use super::{PortEvent, Remembers, Tape};
 use crate::port::replay::TapeLine;
 use crate::redact::At;
 
@@ -16,7 +16,7 @@ pub(crate) struct Notebook(Arc<Mutex<Notes>>);
 struct Notes {
     began: Option<Instant>,
     lines: Vec<TapeLine>,
-    memory: Option<PortMemory>,
+    memory: Option<Arc<dyn Remembers>>,
 }
 
 impl Notebook {
@@ -31,10 +31,15 @@ impl Notebook {
     pub(crate) fn begin(&self) {
         let mut notes = self.0.lock().unwrap();
         notes.began = Some(Instant::now());
-        let before = notes.memory.as_ref().map(PortMemory::events).unwrap_or_default();
+        let before = notes.memory.as_ref().map(|memory| memory.events()).unwrap_or_default();
         for event in before {
             notes.add(0, true, event);
         }
+    }
+
+    /// Whether the port is in the middle of something.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.0.lock().unwrap().memory.as_ref().is_some_and(|memory| memory.is_busy())
     }
 
     /// What has passed, as a port's file has it.
@@ -67,7 +72,7 @@ impl Tape for Notebook {
         notes.add(micros, false, event);
     }
 
-    fn register(&self, _: &'static str, memory: PortMemory) {
+    fn register(&self, _: &'static str, memory: Arc<dyn Remembers>) {
         self.0.lock().unwrap().memory = Some(memory);
     }
 }
