@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 use crate::action::{Call, Channel, ChannelInfo, Empty, NoParams};
 use crate::device::ShellWishes;
 use crate::frame::TaskId;
+use crate::lenient;
 
 /// The version of the wire: major, minor.
 pub const PROTOCOL: (u16, u16) = (1, 0);
@@ -234,6 +235,9 @@ pub struct SimulateParams {
     pub text: Option<String>,
     /// A fault to have from now on.
     pub fault: Option<String>,
+    /// Which slot of the device, 1 or 2.
+    #[serde(default, deserialize_with = "slot")]
+    pub slot: Option<u8>,
 }
 
 /// The params of `bridge.record`.
@@ -376,6 +380,10 @@ impl<'de> Deserialize<'de> for RecordVerb {
             _ => Err(D::Error::custom("expected start, stop or status")),
         }
     }
+}
+
+fn slot<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
+    lenient::ranged(deserializer, 1..=2)
 }
 
 /// The keys of `bridge.keypad` as they stand on the wire.

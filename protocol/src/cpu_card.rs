@@ -82,11 +82,14 @@ pub struct CommandParams {
 #[derive(Clone, Deserialize)]
 #[serde(from = "BatchFields")]
 pub struct BatchParams {
-    /// `commandApdus`, carried out in order; may be empty.
+    /// `commandApdus`, carried out in order; may be empty, and has [`MAX_BATCH`] at most.
     pub apdus: Vec<Apdu>,
     /// `type` and `slot`
     pub target: Target,
 }
+
+/// The most commands of one batch: nobody else gets at the reader meanwhile. The vendor gives none.
+pub const MAX_BATCH: usize = 256;
 
 /// Which PSAM to power up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -281,6 +284,7 @@ struct CommandFields {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct BatchFields {
+    #[serde(deserialize_with = "apdus")]
     command_apdus: Vec<Apdu>,
     #[serde(rename = "type", deserialize_with = "card_type")]
     card_type: u8,
@@ -314,6 +318,14 @@ const fn default_interval() -> u32 {
 fn interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let interval = lenient::ranged(deserializer, 1..=u32::MAX)?;
     Ok(interval.unwrap_or(default_interval()))
+}
+
+fn apdus<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Apdu>, D::Error> {
+    let apdus = Vec::deserialize(deserializer)?;
+    if apdus.len() > MAX_BATCH {
+        return Err(D::Error::custom(format_args!("expected at most {MAX_BATCH} commands")));
+    }
+    Ok(apdus)
 }
 
 fn card_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
@@ -382,7 +394,20 @@ mod tests {
     fn a_wrong_command_is_named_by_its_place() {
         assert_eq!(
             refused::<BatchParams>(r#"{"commandApdus":["0084000008","00840"],"type":1}"#),
-            "params.commandApdus[1]: expected at least 4 bytes in hex, two digits each"
+            "params.commandApdus[1]: expected a command in hex: it has an odd number of digits"
+        );
+    }
+
+    #[test]
+    fn a_batch_has_an_end() {
+        let batch = |count: usize| {
+            let apdus = vec!["\"0084000008\""; count].join(",");
+            format!(r#"{{"commandApdus":[{apdus}],"type":1}}"#)
+        };
+        assert_eq!(accepted::<BatchParams>(&batch(256)).apdus.len(), 256);
+        assert_eq!(
+            refused::<BatchParams>(&batch(257)),
+            "params.commandApdus: expected at most 256 commands"
         );
     }
 

@@ -14,6 +14,19 @@ fn simulate_hands_a_card_through_as_it_came() {
 }
 
 #[test]
+fn simulate_may_name_one_of_two_slots() {
+    for (slot, expected) in [("1", Some(1)), ("2", Some(2)), ("\"2\"", Some(2)), ("null", None)] {
+        let json = format!(r#"{{"device":"psam","do":"put","slot":{slot}}}"#);
+        assert_eq!(accepted::<SimulateParams>(&json).slot, expected, "{slot}");
+    }
+    assert_eq!(accepted::<SimulateParams>(r#"{"device":"psam","do":"put"}"#).slot, None);
+    for slot in ["0", "3", "-1", "1.5", "true"] {
+        let json = format!(r#"{{"device":"psam","do":"put","slot":{slot}}}"#);
+        assert!(refused::<SimulateParams>(&json).starts_with("params.slot: "), "{slot}");
+    }
+}
+
+#[test]
 fn record_knows_three_verbs() {
     for (json, verb) in [
         (r#"{"do":"start","name":"a"}"#, RecordVerb::Start),

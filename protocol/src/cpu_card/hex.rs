@@ -28,17 +28,26 @@ impl Apdu {
         self.0
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// What is wrong is told without a character of it.
+    fn parse(text: &str) -> Result<Self, &'static str> {
         let mut bytes = Vec::with_capacity(text.len() / 2);
         let mut high = None;
         for character in text.chars().filter(|character| !character.is_whitespace()) {
-            let digit = u8::try_from(character.to_digit(16)?).ok()?;
+            let digit = character.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            let digit =
+                digit.ok_or("expected a command in hex: something in it is no hex digit")?;
             match high.take() {
                 None => high = Some(digit << 4),
                 Some(high) => bytes.push(high | digit),
             }
         }
-        (high.is_none() && bytes.len() >= 4).then_some(Self(bytes))
+        if high.is_some() {
+            Err("expected a command in hex: it has an odd number of digits")
+        } else if bytes.len() < 4 {
+            Err("expected a command in hex of at least 4 bytes: CLA, INS, P1, P2")
+        } else {
+            Ok(Self(bytes))
+        }
     }
 }
 
@@ -46,10 +55,15 @@ impl CardText {
     /// Bytes of a card.
     #[must_use]
     pub fn hex(bytes: &[u8]) -> Self {
-        const DIGITS: [char; 16] =
-            ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
-        let digit = |nibble: u8| DIGITS[usize::from(nibble & 15)];
-        Self(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect())
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+        // Collecting characters finds no room for them all before it begins.
+        let mut text = String::with_capacity(2 * bytes.len());
+        for byte in bytes {
+            text.push(digit(byte >> 4));
+            text.push(digit(*byte));
+        }
+        Self(text)
     }
 
     /// An error code.
@@ -81,8 +95,7 @@ impl Visitor<'_> for ApduVisitor {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Apdu, E> {
-        Apdu::parse(text)
-            .ok_or_else(|| E::custom("expected at least 4 bytes in hex, two digits each"))
+        Apdu::parse(text).map_err(E::custom)
     }
 }
 
@@ -91,7 +104,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: Option<&[u8]>) {
-        assert_eq!(Apdu::parse(text).as_ref().map(Apdu::as_bytes), expected, "{text}");
+        assert_eq!(Apdu::parse(text).ok().as_ref().map(Apdu::as_bytes), expected, "{text}");
     }
 
     #[test]
