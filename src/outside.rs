@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use hharome_hardware::port::SerialPort;
+use hharome_hardware::port::card::CardPort;
 
 use crate::recording::recorder::Recorder;
 
@@ -21,6 +22,9 @@ pub enum Outside {
 pub trait RecordedPorts: Send {
     /// The port of the device with this section of the configuration.
     fn serial(&mut self, device: &'static str) -> Box<dyn SerialPort>;
+
+    /// The slot of a card reader that is taped under this name.
+    fn card(&mut self, device: &'static str) -> Box<dyn CardPort>;
 
     /// The photo decoder.
     fn photos(&mut self) -> Box<dyn RecordedPhotos>;

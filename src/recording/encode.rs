@@ -7,6 +7,7 @@ use hharome_hardware::port::ModemLines;
 use hharome_hardware::port::tape::{LineFault, OpenFailureKind, PortEvent};
 use serde_json::value::RawValue;
 
+use super::cards;
 use super::format::{
     BLOB_BYTES, ClientLine, ConnectLine, Fault, Modem, NotOpenLine, OpenLine, PhotoLine, PortLine,
     RIGHT_TOKEN, WRONG_TOKEN, blob_name, hex,
@@ -50,6 +51,7 @@ pub(super) fn port(t: i64, before: bool, event: &PortEvent) -> Encoded<PortLine>
         PortEvent::Gone(what) => line.gone = Some(fault(what)),
         PortEvent::NotWritten(what) => line.not_written = Some(fault(what)),
         PortEvent::Closed => line.closed = true,
+        PortEvent::Card(event) => line.card = Some(cards::line(event)),
     }
     Encoded { line, blob }
 }

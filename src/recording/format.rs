@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 /// The version of the format that this program writes. A minor adds keys that a reader may pass
 /// over; nothing is taken away or changed in meaning without a major.
-pub const VERSION: Version = Version { major: 1, minor: 0 };
+pub const VERSION: Version = Version { major: 1, minor: 1 };
 
 /// What a recording is of: read first, and refused if its major is another.
 pub const META_FILE: &str = "meta.json";
@@ -158,6 +158,9 @@ pub struct PortLine {
     /// The driver let go of the line.
     #[serde(skip_serializing_if = "is_false")]
     pub closed: bool,
+    /// What happened at a card reader's slot, besides commands and answers (from 1.1 on).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardLine>,
     /// A photo was decoded (photo decoder only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub photo: Option<PhotoLine>,
@@ -210,6 +213,99 @@ pub struct Fault {
     /// Its words, where it has no number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
+}
+
+/// What happened at a card reader's slot: one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CardLine {
+    /// The slot was opened: the reader's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub opened: Option<String>,
+    /// It could not be opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_opened: Option<CardFaultLine>,
+    /// What lies in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds: Option<HoldsLine>,
+    /// The reader or its service is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone: Option<CardFaultLine>,
+    /// A connection was asked for: `asItIs`, `warm`, `cold`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connect: Option<String>,
+    /// There is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connected: Option<PoweredLine>,
+    /// There is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_connected: Option<CardFaultLine>,
+    /// A transaction was asked for.
+    #[serde(skip_serializing_if = "is_false")]
+    pub begin: bool,
+    /// It was begun.
+    #[serde(skip_serializing_if = "is_false")]
+    pub begun: bool,
+    /// It was not, or did not come to a good end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_begun: Option<CardFaultLine>,
+    /// The command before this brought no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<CardFaultLine>,
+    /// The transaction is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<EndedLine>,
+    /// The driver lets go of the card: `leave`, `unpower`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disconnect: Option<String>,
+    /// The next command is for the reader itself.
+    #[serde(skip_serializing_if = "is_false")]
+    pub escape: bool,
+    /// The driver lets go of the slot.
+    #[serde(skip_serializing_if = "is_false")]
+    pub closed: bool,
+}
+
+/// What lies in a slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HoldsLine {
+    /// `nothing`, `card`, `mute`.
+    pub what: String,
+    /// A card's answer to reset, in upper-case hex; empty while it has no power.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub atr: Option<String>,
+    /// Which card it is: another number for every one that is put in.
+    pub number: u64,
+}
+
+/// A card to which there is a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PoweredLine {
+    /// Its answer to reset, in upper-case hex.
+    pub atr: String,
+    /// `T=0`, `T=1`.
+    pub protocol: String,
+}
+
+/// A transaction is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndedLine {
+    /// Others had reset the card before it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub renewed: bool,
+}
+
+/// Why a card or its reader could not be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CardFaultLine {
+    /// `noService`, `noReader`, `noCard`, `removed`, `reset`, `mute`, `occupied`, `silent`, `other`.
+    pub kind: String,
+    /// In words.
+    pub detail: String,
 }
 
 /// A photo that was decoded, or not.

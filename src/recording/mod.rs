@@ -9,6 +9,7 @@
 //! [`plan`] is behind `bridge.record` and `hharome serve --record`; how a recording looks is in
 //! [`format`](mod@format) and `docs/recording.md`; `src/replay` plays it.
 
+mod cards;
 mod encode;
 pub mod format;
 pub mod lint;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hharome_hardware::port::tape::{PortEvent, PortMemory, Tape};
+use hharome_hardware::port::tape::{PortEvent, Remembers, Tape};
 use hharome_protocol::bridge::RecordStatus;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
@@ -119,7 +119,7 @@ pub(super) struct Shared {
     /// Told when the queue is no longer empty, or closed.
     filled: Condvar,
     state: Mutex<State>,
-    ports: Mutex<Vec<(&'static str, PortMemory)>>,
+    ports: Mutex<Vec<(&'static str, Arc<dyn Remembers>)>>,
     written: Mutex<Written>,
 }
 
@@ -283,7 +283,7 @@ impl Tape for Recorder {
         self.0.push(false, None, What::Port(device, event), bytes);
     }
 
-    fn register(&self, device: &'static str, memory: PortMemory) {
+    fn register(&self, device: &'static str, memory: Arc<dyn Remembers>) {
         lock(&self.0.ports).push((device, memory));
     }
 }
@@ -315,6 +315,12 @@ impl ClientTape {
     #[must_use]
     pub fn session(&self) -> u64 {
         self.recorder.session()
+    }
+
+    /// When the recording under way began; `None` while there is none.
+    #[must_use]
+    pub fn began(&self) -> Option<Instant> {
+        lock(&self.recorder.0.queue).began
     }
 
     /// Something happens at the client.

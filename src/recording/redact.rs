@@ -19,12 +19,14 @@ mod tests;
 mod value;
 mod walk;
 
+use hharome_hardware::card::redact::ToldAts;
 use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_protocol::ClientFrame;
 use hharome_protocol::action::{Action, Call, Channel};
 use hharome_protocol::bridge::{
     DescribeCall, DevicesChannel, JobsCall, RecordCall, SimulateCall, StatusCall,
 };
+use hharome_protocol::cpu_card::PsamCardColdReset;
 use hharome_protocol::device::GetDeviceInfo;
 use hharome_protocol::frame;
 use serde::Deserialize;
@@ -39,6 +41,7 @@ const NO_TEXT: u8 = 0xFF;
 /// Replaces what is a person's in the frames of one recording's clients.
 pub struct FrameRedactor {
     pseudonyms: Pseudonyms,
+    ats: ToldAts,
     token: Option<String>,
 }
 
@@ -62,6 +65,8 @@ enum Subject {
     Report,
     /// `getDeviceInfo`'s reply: about the kiosk, and in `meta.json` as well.
     DeviceInfo,
+    /// `psamCardColdReset`'s reply: its result is no card's answer to a command, but an ATR.
+    ColdReset,
 }
 
 /// What the walk has to know of a frame.
@@ -92,10 +97,11 @@ struct InnerHead {
 }
 
 impl FrameRedactor {
-    /// Replaces by these pseudonyms; `token` is the one that clients have to show.
+    /// Replaces by these pseudonyms, and by what stands for an ATS at the readers' ports; `token` is
+    /// the one that clients have to show.
     #[must_use]
-    pub fn new(pseudonyms: Pseudonyms, token: Option<&str>) -> Self {
-        Self { pseudonyms, token: token.map(str::to_owned) }
+    pub fn new(pseudonyms: Pseudonyms, ats: ToldAts, token: Option<&str>) -> Self {
+        Self { pseudonyms, ats, token: token.map(str::to_owned) }
     }
 
     /// Whether a frame, from a client or to one, is about the recording itself. Such a frame is in
@@ -154,6 +160,8 @@ impl Head {
             Subject::Report
         } else if action.as_deref() == Some(GetDeviceInfo::NAME) {
             Subject::DeviceInfo
+        } else if action.as_deref() == Some(PsamCardColdReset::NAME) {
+            Subject::ColdReset
         } else {
             Subject::Usual
         }

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hharome_hardware::card::redact::ToldAts;
 use hharome_hardware::code::framing::Framing;
 use hharome_hardware::code::redact::CodeRedactor;
+use hharome_hardware::cpu_card::redact::CpuCardRedactor;
 use hharome_hardware::id_card::redact::CardRedactor;
 use hharome_hardware::port::tape::PortEvent;
 use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_hardware::redact::{At, Redact};
+use hharome_hardware::social_security::redact::SocialSecurityRedactor;
 
 use super::recorder::{ClientEvent, PhotoEvent};
 use super::redact::FrameRedactor;
@@ -25,6 +28,7 @@ pub struct Redaction(Option<Redactors>);
 
 struct Redactors {
     pseudonyms: Pseudonyms,
+    ats: ToldAts,
     frames: FrameRedactor,
     framing: Framing,
     idle: Duration,
@@ -54,8 +58,9 @@ impl Redaction {
         idle: Duration,
         token: Option<&str>,
     ) -> Self {
-        let frames = FrameRedactor::new(pseudonyms.clone(), token);
-        Self(Some(Redactors { pseudonyms, frames, framing, idle, ports: BTreeMap::new() }))
+        let ats = ToldAts::default();
+        let frames = FrameRedactor::new(pseudonyms.clone(), ats.clone(), token);
+        Self(Some(Redactors { pseudonyms, ats, frames, framing, idle, ports: BTreeMap::new() }))
     }
 
     /// An event of a port; those that can be let go. What was before the recording is not put
@@ -129,7 +134,11 @@ impl Redactors {
             "qr_scanner" => {
                 Box::new(CodeRedactor::new(pseudonyms, self.framing.clone(), self.idle))
             }
-            // What a reader of cards says is the strictest reading of any bytes: all that is no
+            "cpu_card" | "psam_1" | "psam_2" | "buzzer" => {
+                Box::new(CpuCardRedactor::new(pseudonyms, self.ats.clone()))
+            }
+            "social_security_card" => Box::new(SocialSecurityRedactor::new(pseudonyms)),
+            // What a reader of ID cards says is the strictest reading of any bytes: all that is no
             // frame of its is filler.
             _ => Box::new(CardRedactor::new(pseudonyms)),
         }
@@ -152,6 +161,8 @@ impl Port {
 mod tests {
     use hharome_hardware::id_card::frame;
     use hharome_hardware::id_card::people::Card;
+    use hharome_hardware::port::card::tape::CardEvent;
+    use hharome_hardware::port::card::{Powered, Protocol};
 
     use super::*;
 
@@ -173,6 +184,21 @@ mod tests {
         data.extend(card.text.encode().unwrap());
         data.extend(card.photo);
         (card, frame::reply(0x90, &data))
+    }
+
+    #[test]
+    fn every_card_port_has_a_redactor_that_knows_cards() {
+        let atr = b"\x3B\x0A1101051949".to_vec();
+        let connected = |atr| CardEvent::Connected(Powered { atr, protocol: Protocol::T0 });
+        for device in ["cpu_card", "psam_1", "psam_2", "social_security_card", "buzzer"] {
+            let event = PortEvent::Card(connected(atr.clone()));
+            let out = redaction().port(device, 0, false, event);
+            let [(_, PortEvent::Card(CardEvent::Connected(powered)))] = &out[..] else {
+                panic!("{device}: {} events", out.len());
+            };
+            let replaced = powered.atr[..2] == atr[..2] && powered.atr[2..] != atr[2..];
+            assert!(replaced, "{device}");
+        }
     }
 
     #[test]

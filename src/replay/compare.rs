@@ -107,6 +107,13 @@ pub fn shortened(text: &str) -> String {
     }
 }
 
+/// What of a person's value does not tell of the person: whether there is one, and of a card's the
+/// code of an error.
+fn presence<'t>(key: &str, text: &'t str) -> (bool, Option<&'t str>) {
+    let code = Some(text).filter(|text| key.starts_with("nfc_") && text.starts_with('-'));
+    (text.is_empty(), code)
+}
+
 struct Comparison<'a> {
     kind: &'a Kind,
     exactness: Exactness,
@@ -172,12 +179,21 @@ impl Comparison<'_> {
         }
     }
 
-    /// A person's value stands for any other that is there just so.
+    /// A person's value, or a list of such, stands for any other that is there just so.
     fn same_presence(&self, key: &str, expected: &Value, got: &Value) -> bool {
-        let (Value::String(expected), Value::String(got)) = (expected, got) else { return false };
         self.exactness == Exactness::PersonalByPresence
             && PERSONAL.contains(&key)
-            && expected.is_empty() == got.is_empty()
+            && match (expected, got) {
+                (Value::String(expected), Value::String(got)) => {
+                    presence(key, expected) == presence(key, got)
+                }
+                (Value::Array(expected), Value::Array(got)) => {
+                    let mut pairs = expected.iter().zip(got);
+                    let same = pairs.all(|(expected, got)| self.same_presence(key, expected, got));
+                    same && expected.len() == got.len()
+                }
+                _ => false,
+            }
     }
 
     /// Another bridge's machine has its own past and its own port names.
@@ -194,5 +210,33 @@ impl Comparison<'_> {
             expected: expected.cloned(),
             got: got.cloned(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_another_bridges_cards_only_errors_and_how_many_there_are_count() {
+        let kind = Kind::Event { channel: "CPUCardListener".to_owned() };
+        let differ = |expected: Value, got: Value| {
+            let [expected, got] = [expected, got].map(|data| json!({"data": data}).to_string());
+            let exactness = Exactness::PersonalByPresence;
+            !changes(&kind, expected.as_bytes(), got.as_bytes(), exactness).is_empty()
+        };
+        let info = |text: &str| json!({"nfc_cardInfo": text});
+        assert!(!differ(info("0578A000DD"), info("067890A0B0")));
+        assert!(!differ(info("-2"), info("-2")));
+        assert!(differ(info("-2"), info("-1")));
+        assert!(differ(info("-2"), info("0578A000DD")));
+        assert!(differ(info("0578A000DD"), info("-2")));
+        assert!(differ(info("0578A000DD"), info("")));
+        let batch = |results: &[&str]| json!({"nfc_commandResults": results});
+        assert!(!differ(batch(&["DDDD9000", "6A82"]), batch(&["01029000", "6A82"])));
+        assert!(differ(batch(&["DDDD9000", "6A82"]), batch(&["01029000"])));
+        assert!(differ(batch(&["DDDD9000"]), batch(&[])));
     }
 }

@@ -54,9 +54,9 @@ use self::player::{PlayError, Player};
 use self::ports::FolderPorts;
 use self::stage::Stage;
 use crate::bridge::{Bridge, Clock};
-use crate::config::{Config, ConfigError};
+use crate::config::{BuzzerDriver, Config, ConfigError, Word};
 use crate::outside::{Outside, RecordedPorts};
-use crate::recording::format::{DAEMON_FILE, PersonalData, port_file};
+use crate::recording::format::{DAEMON_FILE, PersonalData, RecordedDevice, port_file};
 use crate::recording::reader::{Damage, ReadError, Recording};
 
 /// How far apart in time a frame and its twin may be, unless it is said otherwise: a poll of the
@@ -427,9 +427,18 @@ impl Outcome {
 /// What a recording should have and does not: it replays, and not as it was.
 fn lacks(recording: &Recording) -> Vec<String> {
     let mut lacks = Vec::new();
-    for device in &recording.meta.devices {
-        if !recording.ports.iter().any(|port| port.device == device.device) {
-            let (file, device) = (port_file(&device.device), &device.device);
+    for RecordedDevice { device, driver, .. } in &recording.meta.devices {
+        // A program has no port.
+        if driver == BuzzerDriver::Program.word() {
+            continue;
+        }
+        // A device may have several ports, named after it.
+        let is_its = |port: &str| {
+            let rest = port.strip_prefix(device.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        };
+        if !recording.ports.iter().any(|port| is_its(&port.device)) {
+            let file = port_file(device);
             lacks.push(format!(
                 "{file} is missing, and meta.json lists {device}: its port cannot be opened in \
                  this replay"

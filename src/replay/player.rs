@@ -38,8 +38,8 @@ const LOOK: i64 = 1_000;
 const TURNS: usize = 16;
 
 /// Frames of the time before whose own time is not known are sent so long before the beginning, in
-/// microseconds.
-const SHORTLY_BEFORE: i64 = -1_000;
+/// microseconds: another bridge has answered them by then.
+const SHORTLY_BEFORE: i64 = -20_000;
 
 /// What a player's lines do.
 pub(super) trait House {

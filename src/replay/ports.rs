@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hharome_hardware::port::SerialPort;
+use hharome_hardware::port::card::CardPort;
+use hharome_hardware::port::replay::cards::replayed_card_port;
 use hharome_hardware::port::replay::{Findings, Settings, Timeline, replayed_port};
 
 use crate::outside::{RecordedPhotos, RecordedPorts};
@@ -52,17 +54,33 @@ impl FolderPorts {
     }
 }
 
+impl Inner {
+    /// The tape of a port, and how it is replayed.
+    fn tape(&mut self, device: &str) -> (PortTape, Settings) {
+        let tape = PortTape::open(&self.recording, device, self.damage.clone());
+        let tape = tape.unwrap_or_else(|error| PortTape::unreadable(error, self.damage.clone()));
+        self.given.push(tape.clone());
+        (tape, (self.settings)(device))
+    }
+}
+
 impl RecordedPorts for FolderPorts {
     fn serial(&mut self, device: &'static str) -> Box<dyn SerialPort> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let tape = PortTape::open(&inner.recording, device, inner.damage.clone());
-        let tape = tape.unwrap_or_else(|error| PortTape::unreadable(error, inner.damage.clone()));
-        inner.given.push(tape.clone());
+        let (tape, settings) = inner.tape(device);
         // A scanner speaks when something happens; the others answer, and no more.
-        let polled = device != "qr_scanner";
-        let settings = Settings { polled, ..(inner.settings)(device) };
-        let findings = inner.findings.clone();
-        Box::new(replayed_port(device, tape, inner.timeline.clone(), settings, findings))
+        let settings = Settings { polled: device != "qr_scanner", ..settings };
+        let (timeline, findings) = (inner.timeline.clone(), inner.findings.clone());
+        Box::new(replayed_port(device, tape, timeline, settings, findings))
+    }
+
+    fn card(&mut self, device: &'static str) -> Box<dyn CardPort> {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (tape, settings) = inner.tape(device);
+        // Others are looked at as often as they are asked for.
+        let settings = Settings { reads_once: device == "social_security_card", ..settings };
+        let (timeline, findings) = (inner.timeline.clone(), inner.findings.clone());
+        Box::new(replayed_card_port(device, tape, timeline, settings, findings))
     }
 
     fn photos(&mut self) -> Box<dyn RecordedPhotos> {
@@ -131,3 +149,6 @@ impl Window {
         given.and_then(|at| self.held.remove(at)).is_some()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,7 +160,8 @@ fn counted(count: u64, what: &str) -> String {
 
 /// What was noticed at a port, after "the device".
 fn words(finding: &Finding) -> String {
-    let request = shortened(&hex(&finding.request));
+    let bytes = || shortened(&hex(&finding.request));
+    let request = finding.step.map_or_else(bytes, str::to_owned);
     match finding.oddity {
         Oddity::NeverAsked => format!("was asked {request} then, and never now"),
         Oddity::NeverAnswered => match &finding.expected {
@@ -170,6 +171,7 @@ fn words(finding: &Finding) -> String {
             ),
             None => format!("was asked {request}, to which the recording has no answer"),
         },
+        Oddity::AskedAgain => format!("was asked {request} once more than then"),
         Oddity::OutOfOrder => match &finding.expected {
             Some(expected) => {
                 format!("was asked {request}, and then {}", shortened(&hex(expected)))

@@ -56,7 +56,7 @@ static MACHINES: [Volatile; 4] = [
 
 /// Keys whose values are a person's or one machine's. Another bridge's cards are other people's,
 /// so that its answers are compared by whether there is a value at all.
-pub static PERSONAL: [&str; 33] = [
+pub static PERSONAL: [&str; 34] = [
     "name",
     "idNum",
     "idNumber",
@@ -76,6 +76,7 @@ pub static PERSONAL: [&str; 33] = [
     "qrCode",
     "nfc_cardInfo",
     "nfc_resultInfo",
+    "nfc_commandResults",
     "voiceContent",
     "voicecontent",
     "alipayUid",

@@ -7,6 +7,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use hharome_hardware::port::card::tape::CardEvent;
+use hharome_hardware::port::card::{Content, Holds};
 use hharome_hardware::port::tape::PortEvent;
 use serde_json::{Value, json};
 
@@ -32,6 +34,8 @@ struct Port {
     bytes_out: u64,
     /// Photos that were decoded (photo decoder only).
     photos: u64,
+    /// Cards that lay in the slot (card readers only).
+    cards: Option<u64>,
 }
 
 struct Client {
@@ -145,7 +149,12 @@ impl Summary {
                 if port.name == PHOTO_DECODER {
                     (port, format!("{} photos", port.photos), String::new())
                 } else {
-                    (port, bytes(port.bytes_in), bytes(port.bytes_out))
+                    let cards = port.cards.map(|cards| match cards {
+                        1 => "1 card, ".to_owned(),
+                        cards => format!("{cards} cards, "),
+                    });
+                    let from = cards.unwrap_or_default() + &bytes(port.bytes_in);
+                    (port, from, bytes(port.bytes_out))
                 }
             })
             .collect();
@@ -177,6 +186,7 @@ impl Port {
             "bytesIn": self.bytes_in,
             "bytesOut": self.bytes_out,
             "photos": self.photos,
+            "cards": self.cards.unwrap_or_default(),
         })
     }
 }
@@ -194,15 +204,29 @@ impl Client {
 
 fn port(recording: &Recording, name: &str) -> Result<Port, ReadError> {
     let damage = Damage::default();
-    let mut port = Port { name: name.to_owned(), bytes_in: 0, bytes_out: 0, photos: 0 };
+    let (bytes_in, bytes_out, photos, cards) = (0, 0, 0, None);
+    let mut port = Port { name: name.to_owned(), bytes_in, bytes_out, photos, cards };
     if name == PHOTO_DECODER {
         let mut photos = PhotoLines::open(recording, damage.clone())?;
         while photos.next().is_some() {
             port.photos += 1;
         }
     } else {
+        let mut last = None;
         for line in PortTape::open(recording, name, damage.clone())? {
             match line.event {
+                PortEvent::Card(event) => {
+                    let cards = port.cards.get_or_insert_default();
+                    match event {
+                        // The same card has one number, and only while the slot is open.
+                        CardEvent::Opened(_) => last = None,
+                        CardEvent::Holds(Holds { what, number }) if what != Content::Nothing => {
+                            *cards += u64::from(last != Some(number));
+                            last = Some(number);
+                        }
+                        _ => {}
+                    }
+                }
                 PortEvent::In(bytes) => port.bytes_in += bytes.len() as u64,
                 PortEvent::Out(bytes) => port.bytes_out += bytes.len() as u64,
                 _ => {}

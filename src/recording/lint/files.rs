@@ -1,16 +1,20 @@
 //! The files of a recording, each read as what it is: text, a blob, or the bytes of a port.
 //!
 //! A port's bytes are looked through as the device has sent them: the hex of all lines of one
-//! direction is one stream, blobs in their place, because a number may be cut in two by chunks.
+//! direction is one stream, blobs in their place, because a number may be cut in two by chunks. Cards
+//! do not chunk: each command is looked through alone, and each answer without its status word, with
+//! what was left of it (`61xx`) and came later.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value};
+
 use super::bytes::Bytes;
 use super::scan::Text;
 use super::{Complaints, LintError};
-use crate::recording::format::{BLOBS, PortLine};
+use crate::recording::format::BLOBS;
 
 /// Read at once.
 const PIECE: usize = 64 * 1024;
@@ -120,10 +124,13 @@ struct Port<'a> {
     folder: &'a Path,
     out: Bytes,
     input: Bytes,
+    /// A card's or its reader's: it has had lines that only such ports have.
+    cards: bool,
 }
 
 fn port(file: File, folder: &Path, complaints: &mut Complaints) -> io::Result<()> {
-    let mut port = Port { folder, out: Bytes::of_a_device(), input: Bytes::of_a_device() };
+    let mut port =
+        Port { folder, out: Bytes::of_a_device(), input: Bytes::of_a_device(), cards: false };
     let mut reader = BufReader::with_capacity(PIECE, file);
     let mut line = Vec::new();
     loop {
@@ -143,29 +150,42 @@ fn port(file: File, folder: &Path, complaints: &mut Complaints) -> io::Result<()
 
 impl Port<'_> {
     fn line(&mut self, line: &[u8], complaints: &mut Complaints) -> io::Result<()> {
-        let Ok(mut read) = serde_json::from_slice::<PortLine>(line) else {
+        // Whatever its keys are: a later version may have others.
+        let Ok(mut read) = serde_json::from_slice::<Map<String, Value>>(line) else {
             self.torn(line, complaints);
             return Ok(());
         };
+        let mut take = |key: &str| {
+            let hex = read.get(key).and_then(Value::as_str).filter(|text| is_hex(text))?.to_owned();
+            read.remove(key);
+            Some(hex)
+        };
         // Hex is looked through as the bytes that it is: as text it would look like digits that
         // nobody has said.
-        for (bytes, hex, blob) in [
-            (&mut self.out, read.out.take(), read.out_blob.take()),
-            (&mut self.input, read.input.take(), read.in_blob.take()),
+        for (bytes, hex, blob, answers) in [
+            (&mut self.out, take("out"), take("outBlob"), false),
+            (&mut self.input, take("in"), take("inBlob"), true),
         ] {
-            unhexed(hex.unwrap_or_default().as_bytes(), bytes, complaints);
-            let file = blob.filter(|name| is_blob(name));
-            let file = file.map(|name| self.folder.join(BLOBS).join(name));
+            let passed = hex.is_some() || blob.is_some();
+            let hex = hex.unwrap_or_default();
+            let (hex, continues) =
+                if self.cards && answers { without_status(&hex) } else { (&*hex, !self.cards) };
+            unhexed(hex.as_bytes(), bytes, complaints);
+            // A name of hex digits leads nowhere else.
+            let file = blob.map(|name| self.folder.join(BLOBS).join(name));
             // A blob that is missing holds nothing.
             if let Some(file) = file.filter(|file| file.is_file()) {
                 pieces(File::open(file)?, |piece| feed(bytes, piece, complaints))?;
             }
+            if passed && !continues {
+                finish(bytes, complaints);
+            }
         }
-        if let Some(photo) = &mut read.photo {
-            let mut bytes = Bytes::new();
-            unhexed(std::mem::take(&mut photo.wlt).as_bytes(), &mut bytes, complaints);
-            finish(&mut bytes, complaints);
+        self.cards |= read.contains_key("card");
+        if let Some(wlt) = read.get_mut("photo").and_then(|photo| photo.get_mut("wlt")) {
+            hex_alone(wlt, Bytes::new(), complaints);
         }
+        read.values_mut().for_each(|value| hex_inside(value, complaints));
         let rest = serde_json::to_vec(&read).map_err(io::Error::from)?;
         let mut text = Text::new();
         text.push(&rest, complaints);
@@ -195,9 +215,40 @@ impl Port<'_> {
     }
 }
 
-/// A blob's name leads nowhere else.
-fn is_blob(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_hexdigit())
+/// The hex of a card's answer without its status word, and whether that says that there is more of
+/// it (ISO/IEC 7816-4, 5.1.3).
+fn without_status(hex: &str) -> (&str, bool) {
+    match hex.len().checked_sub(4).map(|at| hex.split_at(at)) {
+        Some((data, status)) if status.starts_with(['6', '9']) => (data, status.starts_with("61")),
+        _ => (hex, false),
+    }
+}
+
+/// Looks through what is hex in a line besides what passed, such as a card's ATR.
+fn hex_inside(value: &mut Value, complaints: &mut Complaints) {
+    match value {
+        Value::String(_) => hex_alone(value, Bytes::of_a_device(), complaints),
+        Value::Array(values) => {
+            values.iter_mut().for_each(|value| hex_inside(value, complaints));
+        }
+        Value::Object(values) => {
+            values.values_mut().for_each(|value| hex_inside(value, complaints));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Looks through a string that is hex, and takes it away; any other stays.
+fn hex_alone(value: &mut Value, mut bytes: Bytes, complaints: &mut Complaints) {
+    if let Some(hex) = value.as_str().filter(|text| is_hex(text) && text.len().is_multiple_of(2)) {
+        unhexed(hex.as_bytes(), &mut bytes, complaints);
+        finish(&mut bytes, complaints);
+        *value = Value::Null;
+    }
+}
+
+fn is_hex(text: &str) -> bool {
+    text.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 fn unhexed(hex: &[u8], bytes: &mut Bytes, complaints: &mut Complaints) {

@@ -151,6 +151,41 @@ fn a_number_in_a_devices_bytes_is_found_in_every_encoding_and_across_chunks() {
 }
 
 #[test]
+fn of_a_card_each_command_and_each_whole_answer_is_looked_through_alone() {
+    let file = "port-social_security_card.jsonl";
+    let tape = |passed: &[(&str, &str)]| {
+        let lines = passed.iter().map(|(key, hex)| json!({"t": 1, *key: hex}).to_string());
+        let opened = json!({"t": 0, "card": {"opened": "Reader"}}).to_string();
+        [opened].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+    };
+    // No such record; then one with a day on which somebody might have been born. Together with
+    // the status words there are a region, a day and the right check digit in it.
+    let passed = [("out", "00B2052C00"), ("in", "6A81"), ("in", "0504201405209000")];
+    check(file, &tape(&passed), &[]);
+    let digits: String = passed[1..].iter().map(|(_, hex)| *hex).collect::<String>()[2..].into();
+    assert_eq!(digits, "810504201405209000");
+    let day = &digits[6..14];
+    assert_eq!(day, "20140520");
+    // Two commands.
+    check(file, &tape(&[("out", "0011010519"), ("out", "491231002A")]), &[]);
+    // A number in one answer, and one that is in pieces.
+    let bcd = "11010519491231002A";
+    let whole = format!("0812{bcd}9000");
+    check(file, &tape(&[("in", &whole)]), &[(Some(2), Encoding::Bcd)]);
+    check(file, &tape(&[("out", &whole)]), &[(Some(2), Encoding::Bcd)]);
+    for cut in [2, 6, 10] {
+        let first = format!("FF{}6109", &bcd[..cut]);
+        let second = format!("{}9000", &bcd[cut..]);
+        let pieces =
+            [("in", "6109"), ("out", "00C0000009"), ("in", &*first), ("out", "00C0000009")];
+        let all = [&pieces[..], &[("in", &*second)]].concat();
+        check(file, &tape(&all), &[(Some(6), Encoding::Bcd)]);
+    }
+    let hex_id = hex(ID.as_bytes());
+    check(file, &tape(&[("in", &format!("{hex_id}9000"))]), &[(Some(2), Encoding::Ascii)]);
+}
+
+#[test]
 fn a_number_in_a_blob_or_across_the_end_of_one_is_found() {
     let name = "ab12";
     let blob = format!("blobs/{name}");
@@ -174,6 +209,29 @@ fn a_number_is_found_wherever_the_pieces_end_in_which_a_file_is_read() {
         let text = format!("{}{}", "·".repeat(before / 2), " ".repeat(before % 2)) + ID;
         check("client-0001.jsonl", &text, &[(Some(1), Encoding::Text)]);
     }
+}
+
+#[test]
+fn a_number_in_what_a_port_says_besides_its_bytes_is_found() {
+    let bcd = "11010519491231002A";
+    for (line, encoding) in [
+        // An ATR whose historical bytes are a number in BCD.
+        (
+            json!({"t": 1, "card": {"connected": {"atr": format!("3B8A8001{bcd}00")}}}),
+            Encoding::Bcd,
+        ),
+        (json!({"t": 1, "card": {"holds": format!("3B8A80010{bcd}0F0")}}), Encoding::Bcd),
+        (json!({"t": 1, "card": {"list": [{"ats": hex(ID.as_bytes())}]}}), Encoding::Ascii),
+        (json!({"t": 1, "card": {"words": format!("of {ID}")}}), Encoding::Text),
+        (json!({"t": 1, "notYetKnown": ID}), Encoding::Text),
+        // What should be hex and is none.
+        (json!({"t": 1, "in": 7, "out": ID}), Encoding::Text),
+    ] {
+        let line = line.to_string();
+        check("port-cpu_card.jsonl", &line, &[(Some(1), encoding)]);
+    }
+    let invented = json!({"t": 1, "card": {"atr": format!("3B8A8001{INVENTED}")}}).to_string();
+    check("port-psam_1.jsonl", &invented, &[]);
 }
 
 #[test]

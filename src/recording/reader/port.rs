@@ -13,6 +13,7 @@ use hharome_hardware::port::tape::{LineFault, OpenFailure, OpenFailureKind, Port
 
 use super::lines::{self, Blobs, LineFile};
 use super::{ReadError, Recording, near};
+use crate::recording::cards;
 use crate::recording::format::{self, Fault, Modem, NotOpenLine, PhotoLine, PortLine, unhex};
 
 /// The first damage that is found while ports are read: they are read inside drivers' lines, where
@@ -214,6 +215,9 @@ fn event(line: PortLine, blobs: &Blobs) -> Result<Option<PortEvent>, String> {
     if let Some(open) = line.open {
         let modem = open.modem.map(|Modem { cts, dsr, dcd, ri }| ModemLines { cts, dsr, dcd, ri });
         return Ok(Some(PortEvent::Opened { baud: open.baud, modem }));
+    }
+    if let Some(card) = line.card {
+        return Ok(cards::event(card)?.map(PortEvent::Card));
     }
     if let Some(failure) = line.not_open {
         return Ok(Some(PortEvent::NotOpened(not_open(failure)?)));

@@ -6,6 +6,7 @@
 
 use hharome_hardware::id_card::nation::{Sex, nation_code, nation_word};
 use hharome_hardware::id_card::people::PEOPLE;
+use hharome_hardware::social_security::redact::is_version;
 use hharome_protocol::action::{ActionInfo, CALLS, ChannelInfo, ENVELOPE_CALL};
 use hharome_protocol::face::SubCode;
 use hharome_protocol::frame::LAGGED_CHANNEL;
@@ -43,10 +44,12 @@ pub(super) enum Rule {
     Picture,
     /// Sound: base64, or signed decimals in brackets.
     Sound,
-    /// Bytes to or from a card, in hex.
-    Hex,
-    /// A card's answer in hex: its status word stays.
+    /// A command to a card, in hex.
+    Command,
+    /// A card's answer, in hex.
     Answer,
+    /// What a card is, in hex: its ATS or ATR.
+    CardInfo,
     /// JSON in a string.
     Json,
     /// A text of any meaning.
@@ -54,8 +57,8 @@ pub(super) enum Rule {
 }
 
 use Rule::{
-    Address, Agency, Answer, Birth, CardNumber, Code, Hex, IdNumber, Jpeg, Json, Name, Phone,
-    Picture, Sound, Task, Text, Validity, Wlt, Word,
+    Address, Agency, Answer, Birth, CardInfo, CardNumber, Code, Command, IdNumber, Jpeg, Json,
+    Name, Phone, Picture, Sound, Task, Text, Validity, Wlt, Word,
 };
 
 /// The longest `taskId` or `id` that stays, in characters: no program needs a longer one, and a
@@ -123,14 +126,15 @@ const TABLE: &[(&[&str], Rule)] = &[
     (&["device"], Word(|device| DEVICES.contains(&device))),
     (&["do"], Word(|verb| VERBS.contains(&verb))),
     (&["fault"], Word(|fault| FAULTS.contains(&fault))),
-    (&["card", "person"], Word(|slug| PEOPLE.iter().any(|person| person.slug == slug))),
+    (&["card", "person"], Word(is_slug)),
     (&["layout"], Word(|layout| ["resident", "J", "I", "Y"].contains(&layout))),
-    (&["fingerprint", "issueCount"], Word(is_number_or_truth)),
+    (&["fingerprint", "issueCount", "generation"], Word(is_number_or_truth)),
     // A person's.
     (&["name", "certName", "englishName"], Name),
     (&["idNum", "idNumber", "certNo", "passNumber"], IdNumber),
     (&["address", "appendedAddress"], Address),
-    (&["signingOrganization"], Agency),
+    // The region that has issued a card says as much as the agency that has issued another.
+    (&["signingOrganization", "cityCode"], Agency),
     (&["birthDate", "birth"], Birth),
     (&["beginTime", "endTime", "issueDate", "expireDate"], Validity),
     (&["cardNumber"], CardNumber),
@@ -143,7 +147,8 @@ const TABLE: &[(&[&str], Rule)] = &[
     (&["qrCode"], Code),
     // What is said to a card and what it says may be anything, too. Whether a command went well
     // does not tell whose card it is.
-    (&["nfc_cardInfo", "commandApdu", "commandApdus"], Hex),
+    (&["nfc_cardInfo"], CardInfo),
+    (&["commandApdu", "commandApdus"], Command),
     (&["nfc_resultInfo", "nfc_commandResults"], Answer),
     // JSON in strings, with keys of this table in it.
     (&["data", "params", "extInfo"], Json),
@@ -169,7 +174,11 @@ const DEVICES: [&str; 12] = [
 const VERBS: [&str; 6] = ["put", "lift", "scan", "fault", "enter", "cancel"];
 
 /// What a simulated device can suffer from.
-const FAULTS: [&str; 5] = ["silence", "bad-checksum", "cut-frame", "unplug", "none"];
+const FAULTS: [&str; 8] =
+    ["silence", "bad-checksum", "cut-frame", "unplug", "mute", "vanish", "occupied", "none"];
+
+/// The chip cards that can be put somewhere without describing one.
+const CHIP_CARDS: [&str; 5] = ["transport", "psam", "ssc-1", "ssc-2", "ssc-3"];
 
 /// What becomes of the value under this key, unless its place in the frame says more.
 pub(super) fn rule_of(key: &str) -> Rule {
@@ -224,8 +233,8 @@ fn is_nation(word: &str) -> bool {
     country || nation_code(word).is_some() || nation_word(&format!("{word:0>2}")).is_some()
 }
 
-fn is_version(version: &str) -> bool {
-    version.len() <= 8 && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+fn is_slug(slug: &str) -> bool {
+    CHIP_CARDS.contains(&slug) || PEOPLE.iter().any(|person| person.slug == slug)
 }
 
 #[cfg(test)]
@@ -264,6 +273,9 @@ mod tests {
             ("nationality", "CAN", "Zhang"),
             ("fullVersion", "3.00", "张三"),
             ("card", "zhang-san", "zhang-xiaoming"),
+            ("card", "ssc-3", "ssc-张三"),
+            ("fault", "vanish", "vanished"),
+            ("generation", "3", "三"),
             ("subMessage", "主动退出", "张三"),
         ] {
             let Word(stays) = rule_of(key) else { panic!("{key} is no word") };

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 
 mod anything;
+mod cards;
 mod refused;
 
 const EXAMPLES: &str = include_str!("../../../protocol/tests/golden/examples.jsonl");
@@ -20,7 +21,7 @@ fn pseudonyms() -> Pseudonyms {
 }
 
 fn redactor() -> FrameRedactor {
-    FrameRedactor::new(pseudonyms(), Some("s3cret"))
+    FrameRedactor::new(pseudonyms(), ToldAts::default(), Some("s3cret"))
 }
 
 fn from_client(frame: &str) -> String {
@@ -284,7 +285,7 @@ fn what_works_the_recorder_is_not_recorded() {
 fn a_token_is_right_or_wrong_and_never_itself() {
     assert_eq!(from_client(r#"{"token":"s3cret"}"#), r#"{"token":"right-token"}"#);
     assert_eq!(from_client(r#"{"token":"s3cres"}"#), r#"{"token":"wrong-token"}"#);
-    let none = FrameRedactor::new(pseudonyms(), None);
+    let none = FrameRedactor::new(pseudonyms(), ToldAts::default(), None);
     let frame = none.from_client(br#"{"token":"s3cret"}"#).unwrap();
     assert_eq!(frame, br#"{"token":"wrong-token"}"#);
     for broken in [r#"{"token":"s3cret""#, r#"{"token":"s3cret","on":1,"off":1}"#] {
@@ -372,13 +373,23 @@ fn hex_stays_hex_and_shows_how_a_command_went() {
     let no_status = reply("A8742A99CB4F901890");
     assert!(no_status.len() == 18 && !no_status.contains("1890"), "{no_status}");
 
-    let frame = r#"{"action":"sendCPUCardCommand","taskId":1,"params":{"commandApdu":"00 a4 04 00 0e","commandApdus":["123"]}}"#;
-    let params = value(&from_client(frame))["params"].clone();
-    let apdu = params["commandApdu"].as_str().unwrap();
-    let shape: String = apdu.chars().map(|c| if c == ' ' { ' ' } else { 'h' }).collect();
-    assert_eq!(shape, "hh hh hh hh hh");
-    assert!(!apdu.contains("a4") && apdu == apdu.to_lowercase(), "{apdu}");
-    assert_ne!(params["commandApdus"][0], "123");
+    let apdu = |apdu: &str| {
+        let frame = json!({"action": "sendCPUCardCommand", "taskId": 1, "params":
+            {"commandApdu": apdu, "commandApdus": [apdu]}});
+        let params = value(&from_client(&frame.to_string()))["params"].clone();
+        assert_eq!(params["commandApdu"], params["commandApdus"][0]);
+        params["commandApdu"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(apdu("00 a4 04 00 0e"), "00 a4 04 00 0e");
+    assert_eq!(apdu(" 80 50 0 0\t02 02 1a2b 0f"), " 80 50 0 0\t02 02 dddd 0f");
+    assert_eq!(apdu("8050000202FFFF"), "8050000202DDDD");
+    // What the daemon refuses for being no hex, it refuses again.
+    for odd in ["123", "0x00A40400", "00A4040G", "ABCDEFGH", "G0", "A\u{3000}BC", "zz"] {
+        let new = apdu(odd);
+        let digits: Vec<char> = new.chars().filter(|c| !c.is_whitespace()).collect();
+        let is_hex = digits.len().is_multiple_of(2) && digits.iter().all(char::is_ascii_hexdigit);
+        assert!(!is_hex && new != odd && new.len() == odd.len(), "{new} of {odd}");
+    }
 }
 
 #[test]

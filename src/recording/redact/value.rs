@@ -8,10 +8,11 @@ use base64::Engine;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, general_purpose::STANDARD};
+use hharome_hardware::card::redact as card;
 use hharome_hardware::pseudonym::{Pseudonyms, real_ids};
 
-use super::echo;
 use super::keys::{Rule, TASK_CHARS, TELLING_DIGITS, is_plain_key};
+use super::{FrameRedactor, echo};
 
 /// Base64 from so many characters on is told from words by its looks.
 const TELLING_BASE64: usize = 64;
@@ -35,7 +36,8 @@ const UNPADDED: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// A string's text by a rule of the table. [`Rule::Json`] that holds none is a text.
-pub(super) fn replaced<'t>(pseudonyms: &Pseudonyms, rule: Rule, text: &'t str) -> Cow<'t, str> {
+pub(super) fn replaced<'t>(by: &FrameRedactor, rule: Rule, text: &'t str) -> Cow<'t, str> {
+    let FrameRedactor { pseudonyms, ats, .. } = by;
     Cow::Owned(match rule {
         Rule::Word(stays) if text.is_empty() || stays(text) => return Cow::Borrowed(text),
         Rule::Task => return echo::task(pseudonyms, text),
@@ -55,8 +57,9 @@ pub(super) fn replaced<'t>(pseudonyms: &Pseudonyms, rule: Rule, text: &'t str) -
         }
         Rule::Picture => picture(pseudonyms, text),
         Rule::Sound => sound(pseudonyms, text),
-        Rule::Hex => hex(pseudonyms, text, false),
-        Rule::Answer => hex(pseudonyms, text, true),
+        Rule::Command => hex(pseudonyms, text, card::command),
+        Rule::Answer => hex(pseudonyms, text, |answer| ats.answer(answer)),
+        Rule::CardInfo => hex(pseudonyms, text, |info| card::card_info(pseudonyms, info)),
         Rule::Text | Rule::Word(_) | Rule::Json | Rule::Phone => any_text(pseudonyms, text),
     })
 }
@@ -273,50 +276,50 @@ fn sound(pseudonyms: &Pseudonyms, text: &str) -> String {
         .unwrap_or_else(|| pseudonyms.text(text))
 }
 
-/// Hex of the same length, blanks and letters' case kept; in a card's answer the status word, too.
-/// A negative code is none of a person's.
-fn hex(pseudonyms: &Pseudonyms, text: &str, answer: bool) -> String {
+/// Hex of the same length, blanks and letters' case kept. A negative code is none of a person's.
+fn hex(pseudonyms: &Pseudonyms, text: &str, new: impl Fn(&[u8]) -> Vec<u8>) -> String {
     let is_code = |code: &str| code.len() <= 3 && code.bytes().all(|byte| byte.is_ascii_digit());
     if text.strip_prefix('-').is_some_and(is_code) {
         return text.to_owned();
     }
-    let is_hex = |c: char| c.is_ascii_hexdigit();
-    if !text.chars().all(|c| is_hex(c) || c == ' ') {
-        return pseudonyms.text(text);
-    }
-    let digits: String = text.chars().filter(|c| is_hex(*c)).collect();
-    let status = answer && digits.len() >= 4 && digits.len().is_multiple_of(2);
-    let status = if status { digits.split_at(digits.len() - 4).1 } else { "" };
-    // ISO/IEC 7816-4: status words begin with 6 or 9.
-    let kept = if status.starts_with(['6', '9']) { 4 } else { 0 };
-    let replaced = digits.len() - kept;
-    let nibble = |digit: Option<&u8>| digit.and_then(|digit| char::from(*digit).to_digit(16));
-    let old: Vec<u8> = digits
-        .as_bytes()
-        .get(..replaced)
-        .unwrap_or_default()
-        .chunks(2)
-        .map(|pair| nibble(pair.first()).unwrap_or(0) << 4 | nibble(pair.get(1)).unwrap_or(0))
-        .map(|byte| u8::try_from(byte).unwrap_or_default())
-        .collect();
-    let new: Vec<char> = pseudonyms
-        .bytes("hex", &old)
-        .into_iter()
-        .flat_map(|byte| [byte >> 4, byte & 0xF])
-        .filter_map(|nibble| char::from_digit(u32::from(nibble), 16))
-        .collect();
-    let small = digits.bytes().any(|digit| digit.is_ascii_lowercase());
-    let mut at = 0;
+    let Some(old) = unhexed(text) else { return no_hex(pseudonyms, text) };
+    let digits = |byte: u8| [byte >> 4, byte & 0xF];
+    let mut new = new(&old).into_iter().flat_map(digits);
+    let small = text.bytes().any(|digit| digit.is_ascii_lowercase());
     let place = |old: char| {
-        if !is_hex(old) {
+        if old.is_whitespace() {
             return old;
         }
-        at += 1;
-        match new.get(at - 1) {
-            Some(new) if at <= replaced && small => *new,
-            Some(new) if at <= replaced => new.to_ascii_uppercase(),
-            _ => old,
+        let new = new.next().map(u32::from);
+        match new.and_then(|new| char::from_digit(new, 16)) {
+            Some(new) if new.eq_ignore_ascii_case(&old) => old,
+            Some(new) if small => new,
+            Some(new) => new.to_ascii_uppercase(),
+            None => old,
         }
     };
     text.chars().map(place).collect()
+}
+
+/// The bytes of hex in which there may be blanks anywhere, as the daemon reads it.
+fn unhexed(text: &str) -> Option<Vec<u8>> {
+    let digits = text.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_digit(16));
+    let digits: Vec<u32> = digits.collect::<Option<_>>()?;
+    let byte = |pair: &[u32]| match pair {
+        [high, low] => u8::try_from(high << 4 | low).ok(),
+        _ => None,
+    };
+    digits.chunks(2).map(byte).collect()
+}
+
+/// What should be hex and is none, as the daemon says of it afterwards as well.
+fn no_hex(pseudonyms: &Pseudonyms, text: &str) -> String {
+    let new = pseudonyms.text(text);
+    if unhexed(&new).is_none() {
+        return new;
+    }
+    let mut characters = new.chars();
+    // All of it are hex digits and blanks, a digit somewhere.
+    let blanks: String = characters.by_ref().take_while(|c| c.is_whitespace()).collect();
+    format!("{blanks}x{}", characters.as_str())
 }

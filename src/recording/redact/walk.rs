@@ -201,12 +201,16 @@ impl<'a> Walk<'a> {
         let rule = match self.rule() {
             Rule::Text if self.simulates() && self.key() == "text" => Rule::Code,
             Rule::Json => return self.json(text),
+            // A PSAM answers to its reset by what it is.
+            Rule::Answer if self.setting.subject == Subject::ColdReset && self.is_read() => {
+                Rule::CardInfo
+            }
             // A card's bytes keep the letters of a number: so must what the daemon has read there.
             // A client may say anything.
             Rule::IdNumber if !self.is_read() && !keys::may_be_number(text) => Rule::Text,
             rule => rule,
         };
-        Done::from(text, value::replaced(pseudonyms, rule, text))
+        Done::from(text, value::replaced(self.setting.redactor, rule, text))
     }
 
     /// A string that should hold JSON.
@@ -216,7 +220,7 @@ impl<'a> Walk<'a> {
             && IgnoredAny::deserialize(&mut reader).is_ok()
             && reader.end().is_ok();
         if !is_json || self.nested == NESTED {
-            return Done::from(text, value::replaced(self.pseudonyms(), Rule::Text, text));
+            return Done::from(text, value::replaced(self.setting.redactor, Rule::Text, text));
         }
         let (inside, _) = Walk::new(text, self.setting, self.nested + 1).run();
         // Text walked is text again; filler only satisfies the types.
@@ -283,7 +287,7 @@ impl<'a> Walk<'a> {
                 Subject::DeviceInfo => {
                     is_at(levels, &["data", self.key()]) && self.is_device_info()
                 }
-                Subject::Usual | Subject::Simulate => false,
+                Subject::Usual | Subject::Simulate | Subject::ColdReset => false,
             }
     }
 

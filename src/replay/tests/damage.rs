@@ -127,11 +127,9 @@ fn another_major_version_and_no_recording_are_refused_with_words() {
     let kit = Kit::card_session();
     let path = kit.folder().join("meta.json");
     let meta = fs::read_to_string(&path).unwrap();
-    fs::write(
-        &path,
-        meta.replace("\"major\":1,\"minor\":0},\"hh", "\"major\":2,\"minor\":0},\"hh"),
-    )
-    .unwrap();
+    let format = |major: u32| format!("\"format\":{{\"major\":{major},");
+    assert!(meta.contains(&format(1)), "{meta}");
+    fs::write(&path, meta.replace(&format(1), &format(2))).unwrap();
     let error = run(kit.folder(), &Options::default()).unwrap_err().to_string();
     assert!(
         error.contains("a recording of format 2, and this version reads format 1 only"),

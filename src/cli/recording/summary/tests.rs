@@ -73,7 +73,7 @@ fn the_same_is_told_to_programs() {
     assert_eq!(json["personalData"], "kept");
     assert_eq!(json["durationMicros"], 3_723_400_000_i64);
     assert_eq!(json["cut"], Value::Null);
-    let port = json!({"port": "id_card", "bytesIn": 5, "bytesOut": 7, "photos": 0});
+    let port = json!({"port": "id_card", "bytesIn": 5, "bytesOut": 7, "photos": 0, "cards": 0});
     assert_eq!(json["ports"], json!([port]));
     let client = json!({"client": 1, "transport": "unix", "framesIn": 2, "framesOut": 1});
     assert_eq!(json["clients"], json!([client]));
@@ -128,4 +128,25 @@ fn lengths_and_dates_are_written_for_people() {
         assert_eq!(date(millis), words);
     }
     assert!(date(u64::MAX).starts_with("9999-"));
+}
+
+#[test]
+fn of_a_card_reader_the_cards_are_counted() {
+    let folder = recording(PersonalData::Replaced);
+    let port = r#"{"t":0,"before":true,"card":{"opened":"R 00 00"}}
+{"t":0,"before":true,"card":{"holds":{"what":"card","atr":"","number":4}}}
+{"t":5,"card":{"holds":{"what":"card","atr":"3B8F8001","number":4}}}
+{"t":10,"out":"00A4040000"}
+{"t":20,"in":"9000"}
+{"t":30,"card":{"holds":{"what":"nothing","number":4}}}
+{"t":40,"card":{"holds":{"what":"mute","number":5}}}
+{"t":3723400000,"end":true}
+"#;
+    fs::write(folder.path().join("port-cpu_card.jsonl"), port).unwrap();
+    let summary = Summary::of(folder.path()).unwrap();
+    let ports = summary.json()["ports"].clone();
+    let port = json!({"port": "cpu_card", "bytesIn": 2, "bytesOut": 5, "photos": 0, "cards": 2});
+    assert!(ports.as_array().unwrap().contains(&port), "{ports}");
+    let text = summary.text();
+    assert!(text.contains("2 cards, 2 bytes"), "{text}");
 }

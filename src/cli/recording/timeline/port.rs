@@ -5,6 +5,8 @@
 //! written on it counts by bursts. All lines of the port are counted through, and so is what was
 //! said before the recording began: a replay says it too.
 
+mod cards;
+
 use std::io;
 use std::iter::Peekable;
 
@@ -15,6 +17,7 @@ use hharome_hardware::port::tape::{LineFault, OpenFailureKind, PortEvent};
 use super::{Entry, Moment, Source};
 use crate::recording::format::{PersonalData, hex};
 use crate::recording::reader::{Damage, PortTape, ReadError, Recording};
+use cards::Slot;
 
 /// What comes so long after its request, in microseconds, has a line of its own at its own time.
 const ANSWERED_SOON: i64 = 1_000_000;
@@ -42,6 +45,8 @@ pub(super) struct Exchanges {
     gone: bool,
     /// When the last byte came that nobody had asked for, on whichever line.
     last_unasked: Option<i64>,
+    /// How a card reader's slot is, if this is one.
+    slot: Option<Slot>,
 }
 
 impl Exchanges {
@@ -62,12 +67,19 @@ impl Exchanges {
             pieces: 0,
             gone: false,
             last_unasked: None,
+            slot: None,
         })
     }
 
-    fn words(&mut self, line: TapeLine) -> String {
+    /// What a line tells; `None` if what follows it tells it.
+    fn words(&mut self, line: TapeLine) -> Option<String> {
         let TapeLine { micros, before, event, .. } = line;
-        match event {
+        Some(match event {
+            PortEvent::Card(event) => return self.card(micros, before, event),
+            PortEvent::Out(command) if self.slot.is_some() => {
+                self.card_exchange(micros, before, &command)
+            }
+            PortEvent::In(answer) if self.slot.is_some() => self.card_answers_late(&answer),
             PortEvent::Opened { baud, .. } => {
                 (self.asked, self.gone) = (false, false);
                 format!(" opened at {baud} baud")
@@ -90,7 +102,7 @@ impl Exchanges {
             }
             PortEvent::NotWritten(fault) => format!(" not written to: {}", fault_words(fault)),
             PortEvent::Closed => " closed".to_owned(),
-        }
+        })
     }
 
     fn exchange(&mut self, micros: i64, before: bool, request: Bytes) -> String {
@@ -145,12 +157,15 @@ impl Exchanges {
 
 impl Source for Exchanges {
     fn next(&mut self) -> Result<Option<Entry>, ReadError> {
-        let Some(line) = self.tape.next() else {
-            return self.damage.take().map_or(Ok(None), Err);
-        };
-        let moment = if line.before { Moment::Before } else { Moment::At(line.micros) };
-        let words = self.words(line);
-        Ok(Some(Entry { moment, words: format!("{}{words}", self.device) }))
+        loop {
+            let Some(line) = self.tape.next() else {
+                return self.damage.take().map_or(Ok(None), Err);
+            };
+            let moment = if line.before { Moment::Before } else { Moment::At(line.micros) };
+            if let Some(words) = self.words(line) {
+                return Ok(Some(Entry { moment, words: format!("{}{words}", self.device) }));
+            }
+        }
     }
 }
 

@@ -222,6 +222,66 @@ async fn exchanges_have_the_numbers_that_the_replayed_port_gives_them() {
     }
 }
 
+/// A card with a name on it: 张三 in GB 18030 is D5C5C8FD.
+const CARDS: &str = r#"{"t":0,"before":true,"card":{"opened":"R 00 01"}}
+{"t":0,"before":true,"card":{"holds":{"what":"nothing","number":0}}}
+{"t":1000000,"card":{"holds":{"what":"card","atr":"3B8F8001","number":1}}}
+{"t":1001000,"card":{"connect":"asItIs"}}
+{"t":1050000,"card":{"connected":{"atr":"3B8F8001","protocol":"T=1"}}}
+{"t":1051000,"card":{"begin":true}}
+{"t":1051100,"card":{"begun":true}}
+{"t":1051200,"out":"00B2010C04"}
+{"t":1060000,"in":"D5C5C8FD9000"}
+{"t":1060100,"out":"0084000008"}
+{"t":1060200,"in":"6D00"}
+{"t":1060300,"card":{"ended":{"renewed":true}}}
+{"t":2000000,"card":{"connect":"cold"}}
+{"t":7000000,"card":{"notConnected":{"kind":"occupied","detail":"held by another program"}}}
+{"t":7000100,"card":{"begin":true}}
+{"t":7000200,"card":{"notBegun":{"kind":"removed","detail":"taken away"}}}
+{"t":7000300,"card":{"disconnect":"unpower"}}
+{"t":7500000,"card":{"holds":{"what":"nothing","number":1}}}
+{"t":8000000,"card":{"escape":true}}
+{"t":8000100,"out":"E000002801"}
+{"t":8000200,"in":"E100000001"}
+{"t":8000300,"card":{"escape":true}}
+{"t":8000400,"out":"E0"}
+{"t":8000500,"card":{"unanswered":{"kind":"silent","detail":"too slow"}}}
+{"t":8100000,"card":{"gone":{"kind":"noReader","detail":"pulled out"}}}
+{"t":8100000,"card":{"closed":true}}
+{"t":8200000,"card":{"notOpened":{"kind":"noReader","detail":"not there"}}}
+{"t":9000000,"end":true}
+"#;
+
+#[test]
+fn of_a_card_it_is_told_what_was_done_and_never_what_is_on_it() {
+    let files = [("port-cpu_card.jsonl", CARDS)];
+    check(
+        &files,
+        &[
+            "before  cpu_card opened: R 00 01",
+            "before  cpu_card holds nothing",
+            "1.000  cpu_card card put in, ATR 3B8F8001",
+            "1.001  cpu_card card powered up, T=1",
+            "1.051  cpu_card exchange 1: 00B2010C… (5 bytes) → SW 9000 (4 bytes)",
+            "1.060  cpu_card exchange 2: 00840000… (5 bytes) → SW 6D00",
+            "1.060  cpu_card found that the card had been reset",
+            "2.000  cpu_card card not reset (cold): held by another program, after 5.0 s",
+            "7.000  cpu_card no transaction: taken away",
+            "7.000  cpu_card card powered off",
+            "7.500  cpu_card card taken away",
+            "8.000  cpu_card exchange 3, to the reader: E0000028… (5 bytes) → (5 bytes)",
+            "8.000  cpu_card exchange 4, to the reader: E0 (1 bytes) → no answer: too slow",
+            "8.100  cpu_card gone: pulled out",
+            "8.100  cpu_card closed",
+            "8.200  cpu_card not opened: not there",
+        ],
+    );
+    let text = shown(&recording(PersonalData::Kept, &files));
+    assert!(!text.contains("D5C5") && !text.contains("3B8F"), "{text}");
+    assert!(text.contains("card put in, ATR (4 bytes)\n"), "{text}");
+}
+
 #[test]
 fn what_follows_an_endless_answer_counts_by_itself() {
     let piece = |at: u64| format!("{{\"t\":{},\"in\":\"31\"}}\n", at * 1000);
