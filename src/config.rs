@@ -33,16 +33,17 @@ use std::path::{Path, PathBuf};
 
 pub use self::commented::commented;
 pub use self::devices::{
-    Buzzer, BuzzerDriver, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard, IdCardDriver, Infrared,
-    InfraredDriver, Microphone, MicrophoneDriver, Printer, PrinterDriver, Psam, PsamDriver,
-    QrEncoding, QrScanner, QrScannerDriver, QrTrigger, SamBaud, SecondScreen, SecondScreenDriver,
-    SocialSecurityCard, SocialSecurityCardDriver, Speech, SpeechDriver,
+    Buzzer, BuzzerDriver, BuzzerModel, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard,
+    IdCardDriver, Infrared, InfraredDriver, Microphone, MicrophoneDriver, Printer, PrinterDriver,
+    Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger, SamBaud, SecondScreen,
+    SecondScreenDriver, SocialSecurityCard, SocialSecurityCardDriver, Speech, SpeechDriver,
 };
 pub use self::listen::{
     DEFAULT_HTTP, DEFAULT_TCP, DeviceInfo, Limits, Listen, Log, LogLevel, Recording, Secret,
     Timeouts, default_unix_path,
 };
 pub use self::recorded::Written;
+pub use self::rule::ApduPattern;
 pub use self::schema::{ConfigError, Mistake};
 pub use self::words::{Driver, Word};
 
@@ -221,26 +222,79 @@ impl Config {
         self.real_drivers().into_iter().filter(|driver| !RUNNABLE.contains(driver)).collect()
     }
 
-    /// The driver of a device's section, and its serial port where a real one has it.
+    /// The driver of a device, and where a real one is: a serial port, the pattern of a PC/SC
+    /// reader, a program. Devices are the sections; `psam_1` and `psam_2` are the slots of `psam`.
     #[must_use]
-    pub fn driver_and_port(&self, section: &str) -> Option<(&'static str, Option<&str>)> {
+    pub fn driver_and_port(&self, device: &str) -> Option<(&'static str, Option<String>)> {
+        let section = if matches!(device, "psam_1" | "psam_2") { "psam" } else { device };
         let (_, driver) = self.drivers().into_iter().find(|(name, _)| *name == section)?;
-        let port = match section {
-            _ if driver == "simulated" => None,
-            "id_card" => self.id_card.port.as_deref(),
-            "qr_scanner" => self.qr_scanner.port.as_deref(),
+        let port = match device {
+            _ if driver == words::SIMULATED => None,
+            "id_card" => self.id_card.port.clone(),
+            "qr_scanner" => self.qr_scanner.port.clone(),
+            "cpu_card" => self.cpu_card.reader.clone(),
+            "psam" => (!self.psam.slots.is_empty()).then(|| self.psam.slots.join(", ")),
+            "psam_1" => self.psam.slots.first().cloned(),
+            "psam_2" => self.psam.slots.get(1).cloned(),
+            "social_security_card" => self.social_security_card.reader.clone(),
+            "buzzer" => match self.buzzer.driver {
+                BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
+                BuzzerDriver::Program => self.buzzer.program.first().cloned(),
+                _ => None,
+            },
             _ => None,
         };
         Some((driver, port))
     }
 
-    /// Takes the driver from the sections that `forgotten` names.
+    /// The PC/SC readers of a device, each with what it is called and its pattern; no pattern is
+    /// any reader but SAM slots. Empty for a device that is at no PC/SC reader. Devices as in
+    /// [`Config::driver_and_port`].
+    #[must_use]
+    pub fn card_readers(&self, device: &str) -> Vec<(String, Option<String>)> {
+        let Some(("pcsc", pattern)) = self.driver_and_port(device) else {
+            return Vec::new();
+        };
+        if device != "psam" {
+            return vec![(device.to_owned(), pattern)];
+        }
+        let slots = self.psam.slots.iter().zip(1..);
+        slots.map(|(pattern, slot)| (format!("psam slot {slot}"), Some(pattern.clone()))).collect()
+    }
+
+    /// The pattern of the reader whose buzzer is used; `None`: any reader but SAM slots.
+    #[must_use]
+    pub fn buzzer_reader(&self) -> Option<&str> {
+        let beside = (self.cpu_card.driver == CpuCardDriver::Pcsc)
+            .then_some(self.cpu_card.reader.as_deref())
+            .flatten();
+        self.buzzer.reader.as_deref().or(beside)
+    }
+
+    /// Takes the driver from the sections that `forgotten` names, devices as in
+    /// [`Config::driver_and_port`].
     pub fn forget_devices(&mut self, forgotten: impl Fn(&str) -> bool) {
         if forgotten("id_card") {
             self.id_card = IdCard::default();
         }
         if forgotten("qr_scanner") {
             self.qr_scanner = QrScanner::default();
+        }
+        // The buzzer's reader may be that of the CPU cards.
+        let buzzer_reader = self.buzzer_reader().map(str::to_owned);
+        if forgotten("cpu_card") {
+            self.cpu_card = CpuCard::default();
+            self.buzzer.reader = buzzer_reader;
+        }
+        let every_slot = (1..=self.psam.slots.len()).all(|slot| forgotten(&format!("psam_{slot}")));
+        if forgotten("psam") || (every_slot && !self.psam.slots.is_empty()) {
+            self.psam = Psam::default();
+        }
+        if forgotten("social_security_card") {
+            self.social_security_card = SocialSecurityCard::default();
+        }
+        if forgotten("buzzer") {
+            self.buzzer = Buzzer::default();
         }
     }
 
@@ -259,6 +313,18 @@ impl Config {
                 open.join(", "),
                 real.join(", "),
             ));
+        }
+        let (cpu, social) = (&self.cpu_card, &self.social_security_card);
+        if cpu.driver == CpuCardDriver::Pcsc
+            && social.driver == SocialSecurityCardDriver::Pcsc
+            && cpu.reader == social.reader
+        {
+            warnings.push(
+                "[cpu_card] reader, [social_security_card] reader: both are the same: reading a \
+                 social-security card changes what a program has selected on it by \
+                 sendCPUCardCommand; name two readers if there are two"
+                    .to_owned(),
+            );
         }
         for (section, driver) in self.not_yet() {
             warnings.push(format!(
@@ -343,4 +409,12 @@ impl Config {
 }
 
 /// The real drivers that this version runs. A driver that is added moves in here.
-const RUNNABLE: [(&str, &str); 2] = [("id_card", "sam-v-serial"), ("qr_scanner", "serial")];
+const RUNNABLE: [(&str, &str); 7] = [
+    ("id_card", "sam-v-serial"),
+    ("qr_scanner", "serial"),
+    ("cpu_card", "pcsc"),
+    ("psam", "pcsc"),
+    ("social_security_card", "pcsc"),
+    ("buzzer", "pcsc"),
+    ("buzzer", "program"),
+];

@@ -1,14 +1,18 @@
 //! `hharome check`: is the configuration right, and does each device answer?
 //!
 //! Devices that a running daemon holds are asked of it; without one they are opened here, by the
-//! same drivers, for as long as it takes to know.
+//! same drivers, for as long as it takes to know. Which PC/SC reader is meant is looked up here in
+//! either case, as one that is taken among several is a mistake of the configuration.
+
+mod readers;
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use hharome_hardware::device::State;
+use hharome_hardware::inventory::{CARD_READERS_LIMIT, CardReaders};
 use hharome_protocol::action::Call as _;
 use hharome_protocol::bridge::{DeviceState, DeviceStatus, Status, StatusCall};
 use hharome_protocol::client::{self, ServerFrame};
@@ -64,8 +68,8 @@ pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
     };
     block_on(async {
         let daemon = ask_daemon(&config).await;
-        let held = daemon.is_some();
-        let mut rows = rows(&config, daemon.as_ref()).await;
+        let held = daemon.as_ref().map(|(place, _)| place.as_path());
+        let mut rows = rows(&config, daemon.as_ref().map(|(_, status)| status)).await;
         rows.extend(check_photo_decoder(&config).await);
         rows.extend(check_recording(&config));
         let failed = rows.iter().any(|row: &Row| row.verdict == Verdict::Failed);
@@ -82,7 +86,12 @@ pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
     })
 }
 
-fn as_json(file: Option<String>, held: bool, config: &Config, rows: &[Row]) -> io::Result<()> {
+fn as_json(
+    file: Option<String>,
+    held: Option<&Path>,
+    config: &Config,
+    rows: &[Row],
+) -> io::Result<()> {
     let devices: Vec<_> = rows
         .iter()
         .map(|Row { device, driver, verdict, detail }| {
@@ -91,18 +100,25 @@ fn as_json(file: Option<String>, held: bool, config: &Config, rows: &[Row]) -> i
         })
         .collect();
     let warnings = config.warnings();
-    let all = json!({"file": file, "daemon": held, "devices": devices, "warnings": warnings});
+    let all =
+        json!({"file": file, "daemon": held.is_some(), "devices": devices, "warnings": warnings});
     writeln!(io::stdout(), "{all}")
 }
 
-fn as_table(file: Option<String>, held: bool, config: &Config, rows: &[Row]) -> io::Result<()> {
+fn as_table(
+    file: Option<String>,
+    held: Option<&Path>,
+    config: &Config,
+    rows: &[Row],
+) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match file {
         Some(file) => writeln!(out, "{file}: valid")?,
         None => writeln!(out, "no configuration file: every device is simulated")?,
     }
-    if held {
-        writeln!(out, "a daemon is running; it was asked for its devices")?;
+    if let Some(place) = held {
+        let place = place.display();
+        writeln!(out, "the daemon at {place} was asked for the devices that it holds")?;
     }
     writeln!(out)?;
     let cells = rows.iter().map(|row| {
@@ -122,23 +138,51 @@ async fn rows(config: &Config, daemon: Option<&Status>) -> Vec<Row> {
         let told = daemon?.devices.iter().find(|device| device.device == section)?;
         let port = told.facts.get(PORT_FACT).map(String::as_str);
         let (driver, own_port) = config.driver_and_port(section)?;
-        (driver == told.driver && driver != "none" && own_port == port).then_some(told)
+        let same = driver == told.driver && driver != "none" && own_port.as_deref() == port;
+        same.then_some(told)
     };
     let mut rest = config.clone();
     rest.forget_devices(|section| held(section).is_some());
     let probed = probe(&rest).await;
-    probed.into_iter().map(|own| held(&own.device).map_or(own, row)).collect()
+    let rows = probed.into_iter().map(|own| held(&own.device).map_or(own, row));
+    // Asked once, and only if there is somebody to ask for.
+    let mut card_readers = None;
+    rows.flat_map(|row| {
+        let at = config.card_readers(&row.device);
+        if at.is_empty() || matches!(row.verdict, Verdict::Off | Verdict::NotYet) {
+            return vec![row];
+        }
+        let found = card_readers.get_or_insert_with(|| CardReaders::ask(CARD_READERS_LIMIT));
+        at.into_iter().map(|(name, pattern)| at_reader(&row, name, pattern, found)).collect()
+    })
+    .collect()
+}
+
+/// A row of a device at a PC/SC reader, with the word on that reader.
+fn at_reader(row: &Row, device: String, pattern: Option<String>, found: &CardReaders) -> Row {
+    let driver = row.driver.clone();
+    let (verdict, detail) = match readers::look(pattern.as_deref(), found) {
+        // A buzzer is the reader's own, whatever lies in it.
+        Ok(reader) if device == "buzzer" => (row.verdict, reader.name.clone()),
+        // The other slot's trouble is in its own row.
+        Ok(reader) if device.starts_with("psam") => (Verdict::Ok, readers::words(reader)),
+        Ok(reader) => (row.verdict, readers::words(reader)),
+        Err(detail) => return Row { device, driver, verdict: Verdict::Failed, detail },
+    };
+    let trouble = (verdict == Verdict::Failed).then_some(row.detail.as_str());
+    let detail = [detail.as_str()].into_iter().chain(trouble).collect::<Vec<_>>().join("; ");
+    Row { device, driver, verdict, detail }
 }
 
 /// The word of a daemon on this machine, wherever it listens: it may have been started with
 /// another environment than ours.
-async fn ask_daemon(config: &Config) -> Option<Status> {
+async fn ask_daemon(config: &Config) -> Option<(PathBuf, Status)> {
     let own = config.listen.unix.clone();
     for place in own.into_iter().chain(places()) {
         if let Ok(mut client) = Client::unix(&place).await
             && let Some(status) = ask(&mut client).await
         {
-            return Some(status);
+            return Some((place, status));
         }
     }
     None

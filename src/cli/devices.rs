@@ -5,7 +5,11 @@
 
 use std::io::{self, Write};
 
-use hharome_hardware::inventory::{CardReaders, InputDevice, Inventory, SerialPort};
+use hharome_hardware::buzzer::Family;
+use hharome_hardware::inventory::{
+    CardReader, CardReaders, InputDevice, Inventory, Presence, ReaderKind, SerialPort,
+};
+use hharome_hardware::port::pcsc::ReaderPattern;
 use serde_json::{Value, json};
 
 use crate::config::Config;
@@ -85,9 +89,10 @@ impl Item {
 }
 
 fn groups(inventory: &Inventory) -> Vec<Group> {
-    let (readers, pcscd) = match &inventory.card_readers {
-        CardReaders::Found(names) => (names.as_slice(), None),
-        CardReaders::Unavailable(why) => (&[][..], Some(why.clone())),
+    let readers = inventory.card_readers.found();
+    let pcscd = match &inventory.card_readers {
+        CardReaders::Found(_) => None,
+        CardReaders::Unavailable(why) => Some(why.clone()),
     };
     // One display is the kiosk's own; the picture for the customer needs another.
     let second = inventory.displays.len() > 1;
@@ -103,7 +108,7 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
             ..group(
                 "PC/SC readers",
                 "card_readers",
-                readers.iter().map(|n| card_reader(n)).collect(),
+                readers.iter().map(|reader| card_reader(reader, readers)).collect(),
             )
         },
         group(
@@ -178,18 +183,55 @@ fn serial_port(port: &SerialPort) -> Item {
     }
 }
 
-fn card_reader(name: &str) -> Item {
-    let pattern = reader_pattern(name);
-    let slots = toml::Value::Array(vec![pattern.clone().into()]).to_string();
-    Item {
-        words: name.to_owned(),
-        facts: json!({ "name": name }),
-        config: vec![
-            snippet("cpu_card", "pcsc", &[("reader", &pattern)]),
-            snippet("social_security_card", "pcsc", &[("reader", &pattern)]),
-            with_values("psam", "pcsc", &[("slots", slots)]),
-        ],
+fn card_reader(reader: &CardReader, all: &[CardReader]) -> Item {
+    let pattern = reader_pattern(reader, all);
+    let at_reader = |section| snippet(section, "pcsc", &[("reader", &pattern)]);
+    let kind = reader.kind();
+    let mut config = Vec::new();
+    if matches!(kind, ReaderKind::Contactless | ReaderKind::Unknown) {
+        config.push(at_reader("cpu_card"));
     }
+    if matches!(kind, ReaderKind::Contact | ReaderKind::Unknown) {
+        config.push(at_reader("social_security_card"));
+    }
+    let slots = match kind {
+        ReaderKind::Sam => psam_slots(reader, all),
+        ReaderKind::Unknown => Some(toml::Value::Array(vec![pattern.clone().into()])),
+        ReaderKind::Contactless | ReaderKind::Contact => None,
+    };
+    if let Some(slots) = slots {
+        config.push(with_values("psam", "pcsc", &[("slots", slots.to_string())]));
+    }
+    if kind != ReaderKind::Sam && Family::of_reader(&reader.name).is_some() {
+        config.push(at_reader("buzzer"));
+    }
+    let kind = match kind {
+        ReaderKind::Contactless => Some("contactless"),
+        ReaderKind::Contact => Some("contact"),
+        ReaderKind::Sam => Some("SAM"),
+        ReaderKind::Unknown => None,
+    };
+    let holds = match reader.holds {
+        Presence::Empty => Some("no card"),
+        Presence::Card => Some("card present"),
+        Presence::Mute => Some("no card, or one that does not answer"),
+        Presence::Unknown => None,
+    };
+    Item {
+        words: joined(&[Some(&reader.name), kind, holds]),
+        facts: json!({ "name": reader.name, "kind": kind, "holds": holds }),
+        config,
+    }
+}
+
+/// The first two SAM slots of the machine as those of `[psam]`, said at the first of them.
+fn psam_slots(reader: &CardReader, all: &[CardReader]) -> Option<toml::Value> {
+    let sams = all.iter().filter(|other| other.kind() == ReaderKind::Sam);
+    let slots: Vec<&CardReader> = sams.take(2).collect();
+    (slots.first() == Some(&reader)).then(|| {
+        let patterns = slots.into_iter().map(|slot| reader_pattern(slot, all).into());
+        toml::Value::Array(patterns.collect())
+    })
 }
 
 fn input_device(device: &InputDevice) -> Item {
@@ -225,16 +267,20 @@ fn input_device(device: &InputDevice) -> Item {
 }
 
 /// A pattern for the reader that outlives its number: pcsc-lite ends names in the numbers of reader
-/// and slot, two hex digits each, and hands the first one out anew at each plugging in.
-fn reader_pattern(name: &str) -> String {
+/// and slot, two hex digits each, and hands the first one out anew at each plugging in. Where that
+/// pattern is true of another reader too, only the whole name tells which is meant.
+fn reader_pattern(reader: &CardReader, all: &[CardReader]) -> String {
     let is_number = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let mut parts = name.rsplitn(3, ' ');
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(slot), Some(reader), Some(product)) if is_number(slot) && is_number(reader) => {
+    let mut parts = reader.name.rsplitn(3, ' ');
+    let pattern = match (parts.next(), parts.next(), parts.next()) {
+        (Some(slot), Some(number), Some(product)) if is_number(slot) && is_number(number) => {
             format!("{product} * {slot}")
         }
-        _ => name.to_owned(),
-    }
+        _ => return reader.name.clone(),
+    };
+    let parsed = ReaderPattern::new(&pattern);
+    let alike = all.iter().any(|other| other != reader && parsed.matches(&other.name));
+    if alike { reader.name.clone() } else { pattern }
 }
 
 /// The words for the buses of linux/input.h that kiosks have.

@@ -18,7 +18,7 @@ fn inventory() -> Inventory {
             name: Some("USB Serial".to_owned()),
             has_twin: false,
         }],
-        card_readers: CardReaders::Found(vec!["Example \"Dual\" Reader [CCID] 01 02".to_owned()]),
+        card_readers: readers(&["Example \"Dual\" Reader [CCID] 01 02"]),
         capture_devices: vec![CaptureDevice {
             pcm: "plughw:CARD=PCH,DEV=0".to_owned(),
             name: "ALC892 Analog".to_owned(),
@@ -37,6 +37,19 @@ fn inventory() -> Inventory {
             senses_presence: true,
         }],
     }
+}
+
+fn readers(names: &[&str]) -> CardReaders {
+    let reader = |name: &&str| CardReader { name: (*name).to_owned(), holds: Presence::Empty };
+    CardReaders::Found(names.iter().map(reader).collect())
+}
+
+/// The configuration that is offered for each of these readers.
+fn offered(names: &[&str]) -> Vec<Vec<String>> {
+    let object = object(&Inventory { card_readers: readers(names), ..empty() });
+    let readers = object["card_readers"].as_array().unwrap();
+    let config = |reader: &Value| serde_json::from_value(reader["config"].clone()).unwrap();
+    readers.iter().map(config).collect()
 }
 
 fn empty() -> Inventory {
@@ -125,12 +138,74 @@ fn programs_get_one_object_with_a_list_a_kind() {
 
 #[test]
 fn a_reader_is_found_again_under_another_number() {
-    assert_eq!(reader_pattern("R502 Contactless Reader 00 00"), "R502 Contactless Reader * 00");
-    assert_eq!(reader_pattern("ACS Dual [If] (SN) 0A 02"), "ACS Dual [If] (SN) * 02");
-    assert_eq!(reader_pattern("Reader"), "Reader");
+    let pattern = |names: &[&str]| {
+        let readers = readers(names);
+        reader_pattern(&readers.found()[0], readers.found())
+    };
+    assert_eq!(pattern(&["R502 Contactless Reader 00 00"]), "R502 Contactless Reader * 00");
+    assert_eq!(pattern(&["ACS Dual [If] (SN) 0A 02"]), "ACS Dual [If] (SN) * 02");
+    assert_eq!(pattern(&["Reader"]), "Reader");
+    assert_eq!(pattern(&["Dual 00 00", "Dual 00 01"]), "Dual * 00");
     let config = object(&inventory())["card_readers"][0]["config"][0].clone();
     let config = Config::parse(config.as_str().unwrap(), "snippet").unwrap();
     assert_eq!(config.cpu_card.reader.as_deref(), Some("Example \"Dual\" Reader [CCID] * 02"));
+}
+
+#[test]
+fn of_two_readers_that_are_alike_each_is_named_in_full() {
+    let names = ["Twin CL 00 00", "Twin CL 01 00", "Other CL 02 00"];
+    let readers: Vec<_> = offered(&names)
+        .into_iter()
+        .map(|config| Config::parse(&config[0], "snippet").unwrap().cpu_card.reader.unwrap())
+        .collect();
+    assert_eq!(readers, ["Twin CL 00 00", "Twin CL 01 00", "Other CL * 00"]);
+}
+
+#[test]
+fn a_reader_is_offered_for_what_its_name_says() {
+    let names = [
+        "ACS ACR1252 1S CL Reader [ACR1252 Dual Reader PICC] 00 00",
+        "ACS ACR1252 1S CL Reader [ACR1252 Dual Reader SAM] 01 00",
+        "FT R502 Contact Reader 02 00",
+        "FT R502 Contactless Reader 03 00",
+        "Some Reader 04 00",
+    ];
+    let sections: Vec<Vec<String>> = offered(&names)
+        .iter()
+        .map(|config| config.iter().map(|text| text.lines().next().unwrap().to_owned()).collect())
+        .collect();
+    assert_eq!(
+        sections,
+        [
+            &["[cpu_card]", "[buzzer]"][..],
+            &["[psam]"],
+            &["[social_security_card]"],
+            &["[cpu_card]"],
+            &["[cpu_card]", "[social_security_card]", "[psam]"],
+        ],
+    );
+}
+
+#[test]
+fn two_sam_slots_are_offered_as_the_two_slots() {
+    let names = ["Kiosk SAM 00 00", "Kiosk SAM 00 01", "Kiosk SAM 00 02"];
+    let slots: Vec<_> = offered(&names)
+        .into_iter()
+        .map(|config| {
+            config.first().map(|lines| Config::parse(lines, "snippet").unwrap().psam.slots)
+        })
+        .collect();
+    // Once, so that the lines of all readers together are a configuration.
+    let both = ["Kiosk SAM * 00", "Kiosk SAM * 01"].map(str::to_owned).to_vec();
+    assert_eq!(slots, [Some(both), None, None]);
+}
+
+#[test]
+fn a_reader_is_shown_with_what_its_name_says_and_what_lies_in_it() {
+    let inventory = Inventory { card_readers: readers(&["R502 Contact Reader 00 00"]), ..empty() };
+    let text = printed(&inventory, false);
+    assert!(text.contains("  R502 Contact Reader 00 00  contact  no card\n"), "{text}");
+    assert_eq!(object(&inventory)["card_readers"][0]["kind"], "contact");
 }
 
 #[test]

@@ -74,7 +74,7 @@ enum Command {
     },
     /// Work a simulated device of a running daemon
     Simulate(simulate::Simulate),
-    /// Offer a virtual device to any program, on a pty
+    /// Offer a virtual device to any program: on a pty, or a card to a reader of pcscd's
     Virtual(virtual_device::Virtual),
     /// Record what passes at a running daemon's devices and clients
     Record(record::Record),

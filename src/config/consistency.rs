@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use super::Config;
-use super::devices::{IdCardDriver, QrScannerDriver};
+use super::devices::{BuzzerDriver, BuzzerModel, IdCardDriver, PsamDriver, QrScannerDriver};
 use super::schema::Document;
 
 /// Notes every contradiction.
@@ -14,6 +14,8 @@ pub(super) fn check(config: &Config, document: &mut Document<'_>) {
     addresses(config, document);
     queues(config, document);
     ports(config, document);
+    psam_slots(config, document);
+    buzzer(config, document);
 }
 
 fn addresses(config: &Config, document: &mut Document<'_>) {
@@ -85,6 +87,48 @@ fn ports(config: &Config, document: &mut Document<'_>) {
             &format!("{other:?} is the port of [{first}] too"),
             "a port of its own",
         ),
+        _ => {}
+    }
+}
+
+fn psam_slots(config: &Config, document: &mut Document<'_>) {
+    if config.psam.driver != PsamDriver::Pcsc {
+        return;
+    }
+    match config.psam.slots.as_slice() {
+        [] => document.note(
+            "psam",
+            Some("slots"),
+            "is missing, and driver \"pcsc\" needs it",
+            "a list of 1 or 2 reader patterns (hharome devices lists the readers)",
+        ),
+        [first, second] if first == second => document.note(
+            "psam",
+            Some("slots"),
+            &format!("{first:?} is the pattern of both slots"),
+            "a reader of its own for each slot",
+        ),
+        _ => {}
+    }
+}
+
+fn buzzer(config: &Config, document: &mut Document<'_>) {
+    let buzzer = &config.buzzer;
+    match buzzer.driver {
+        BuzzerDriver::Program if buzzer.program.is_empty() => document.note(
+            "buzzer",
+            Some("program"),
+            "is missing, and driver \"program\" needs it",
+            "a list: the absolute path of a program, then its arguments",
+        ),
+        BuzzerDriver::Pcsc if buzzer.command.is_some() && buzzer.model != BuzzerModel::Auto => {
+            document.note(
+                "buzzer",
+                Some("model"),
+                "stands beside command, which says the same",
+                "\"auto\", or no command",
+            );
+        }
         _ => {}
     }
 }

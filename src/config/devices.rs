@@ -6,9 +6,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hharome_hardware::buzzer::{CommandSet, Family, Program, Template};
+
 use super::rule::{
-    device_path, frame_mark, millis, name, one_of, optional, path, printer_address, sam_baud,
-    slot_patterns, span, switch, whole,
+    ApduPattern, apdu_patterns, beep_command, beep_program, card_patterns, device_path, frame_mark,
+    limit, millis, name, one_of, optional, path, printer_address, sam_baud, slot_patterns, span,
+    switch, whole,
 };
 use super::schema::section;
 use super::words::{drivers, words};
@@ -154,10 +157,26 @@ section! {
         driver: CpuCardDriver = CpuCardDriver::None;
         "driver", Default(r#""none""#), one_of(), Restart;
         /// Which reader, a pattern with * and ? over the names of PC/SC. Of several that match the
-        /// first in name order is taken. Left out: any reader.
+        /// first in name order is taken. Left out: any reader but SAM slots, which have SAM in their
+        /// names.
         reader: Option<String> = None;
         "reader", Example(r#""*R502 Contactless*""#),
         optional(name("a pattern such as *R502 Contactless*")), Restart;
+        /// How long a card stays powered after the last command of the program that uses it. Then
+        /// what was opened on it is closed.
+        session_idle: Option<Duration> = Some(Duration::from_secs(60));
+        "session_idle_ms", Default("60000"), limit(), Restart;
+        /// Whether programs may send commands (APDUs) of their own to the card; else those answer
+        /// `forbidden`. Cards are found and powered up all the same.
+        raw_apdus: bool = true;
+        "raw_apdus", Default("true"), switch(), Restart;
+        /// Commands that are refused with `forbidden`, by their class and instruction (CLA and INS,
+        /// ISO/IEC 7816-4), before anything is sent. They are compared as they stand: a class has
+        /// bits for logical channels, chaining and secure messaging, so write ? where those may
+        /// differ ("?? D4" is D4 of any class). A command inside another (ENVELOPE, C2; commands to
+        /// the reader, class FF) is not looked for.
+        denied_apdus: Vec<ApduPattern> = Vec::new();
+        "denied_apdus", Default("[]"), card_patterns(), Restart;
     }
 }
 
@@ -175,10 +194,22 @@ section! {
         /// What drives them.
         driver: PsamDriver = PsamDriver::None;
         "driver", Default(r#""none""#), one_of(), Restart;
-        /// Which PC/SC readers are slot 1 and slot 2, patterns as in `[cpu_card]`. Names end in the
-        /// numbers of reader and slot.
+        /// Which PC/SC readers are slot 1 and slot 2, patterns as in `[cpu_card]`; required with
+        /// pcsc. Names end in the numbers of reader and slot.
         slots: Vec<String> = Vec::new();
         "slots", Example(r#"["*SAM* 00", "*SAM* 01"]"#), slot_patterns(), Restart;
+        /// How long a PSAM stays powered after the last command of the program that uses it.
+        session_idle: Option<Duration> = Some(Duration::from_secs(60));
+        "session_idle_ms", Default("60000"), limit(), Restart;
+        /// Whether programs may send commands (APDUs) of their own to a PSAM; else those answer
+        /// `forbidden`.
+        raw_apdus: bool = true;
+        "raw_apdus", Default("true"), switch(), Restart;
+        /// Commands that are refused with `forbidden`, as in `[cpu_card]`, for both slots or one. The
+        /// default is writing keys: WRITE KEY (INS D4) of PBOC and transport PSAMs, of any class. A
+        /// list given here takes its place; [] denies nothing.
+        denied_apdus: Vec<ApduPattern> = vec![ApduPattern::WRITE_KEY];
+        "denied_apdus", Default(r#"["?? D4"]"#), apdu_patterns(), Restart;
     }
 }
 
@@ -196,7 +227,7 @@ section! {
         /// What drives it.
         driver: SocialSecurityCardDriver = SocialSecurityCardDriver::None;
         "driver", Default(r#""none""#), one_of(), Restart;
-        /// Which reader, a pattern as in `[cpu_card]`. Left out: any reader.
+        /// Which reader, a pattern as in `[cpu_card]`. Left out: any reader but SAM slots.
         reader: Option<String> = None;
         "reader", Example(r#""*R502 Contact Reader*""#),
         optional(name("a pattern such as *R502 Contact Reader*")), Restart;
@@ -337,6 +368,20 @@ drivers! {
         Evdev = "evdev",
         /// The buzzer of a card reader.
         Pcsc = "pcsc",
+        /// A program that is run for each beep.
+        Program = "program",
+    }
+}
+
+words! {
+    /// Which commands a card reader's buzzer understands.
+    BuzzerModel {
+        /// Those of the reader's name.
+        Auto = "auto",
+        /// Those of the ACR122U, in steps of 100 ms.
+        Acr122u = "acr122u",
+        /// Those of ACR1251, ACR1252, ACR1255, ACR1281 and ACR1283, in steps of 10 ms.
+        Acs = "acs",
     }
 }
 
@@ -346,6 +391,51 @@ section! {
         /// What drives it.
         driver: BuzzerDriver = BuzzerDriver::None;
         "driver", Default(r#""none""#), one_of(), Restart;
+        /// Which reader, for pcsc, a pattern as in `[cpu_card]`. Left out: the reader of `[cpu_card]`
+        /// if that is one of PC/SC, else any reader but SAM slots.
+        reader: Option<String> = None;
+        "reader", Example(r#""*ACR1252*PICC*""#),
+        optional(name("a pattern such as *ACR1252*PICC*")), Restart;
+        /// Which commands the reader's buzzer understands, for pcsc: acs are ACR1251, ACR1252,
+        /// ACR1255, ACR1281 and ACR1283; auto tells them by the reader's name.
+        model: BuzzerModel = BuzzerModel::Auto;
+        "model", Default(r#""auto""#), one_of(), Restart;
+        /// The command of another reader's buzzer, for pcsc, in hex; {time} stands for the byte that
+        /// holds the time. It goes to the reader, not to a card.
+        command: Option<Template> = None;
+        "command", Example(r#""FF 00 40 00 04 {time} 00 01 01""#), optional(beep_command()), Restart;
+        /// How long one unit of {time} in command is.
+        unit_ms: u32 = 100;
+        "unit_ms", Default("100"), whole(1, 10_000, "ms"), Restart;
+        /// How many units one command may ask for; a longer beep is several commands. Readers that
+        /// answer when they have sounded must do so within 3 s, or libccid gives them up.
+        max_units: u8 = 255;
+        "max_units", Default("255"), whole(1, 255, ""), Restart;
+        /// The program and its arguments, for program; {ms} becomes the length of the beep. It is
+        /// run without a shell, and must end within 5 s after its beep.
+        program: Vec<String> = Vec::new();
+        "program", Example(r#"["/usr/bin/beep", "-l", "{ms}"]"#), beep_program(), Restart;
+    }
+}
+
+impl Buzzer {
+    /// The commands that the section names; `None`: those of the reader's name.
+    #[must_use]
+    pub fn commands(&self) -> Option<CommandSet> {
+        let named = match self.model {
+            BuzzerModel::Auto => None,
+            BuzzerModel::Acr122u => Some(Family::Acr122u),
+            BuzzerModel::Acs => Some(Family::Acs),
+        };
+        let own = |command| CommandSet::new(command, self.unit_ms, self.max_units);
+        self.command.clone().map(own).or_else(|| named.map(Family::commands))
+    }
+
+    /// The program that is to be run; `None` if none is named.
+    #[must_use]
+    pub fn program_to_run(&self) -> Option<Program> {
+        let (path, arguments) = self.program.split_first()?;
+        Some(Program { path: PathBuf::from(path), arguments: arguments.to_vec() })
     }
 }
 

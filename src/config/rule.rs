@@ -2,19 +2,23 @@
 //!
 //! A rule reads one TOML value. Where the value is refused, the rule says what is wrong with it;
 //! what would be right is the rule's own text, which `hharome config` prints as well. The rules of
-//! addresses and names of the wire are in `rule/wire.rs`.
+//! addresses and names of the wire are in `rule/wire.rs`, those of cards' commands in `rule/apdu.rs`.
 
+mod apdu;
 mod wire;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hharome_hardware::buzzer::Template;
 use hharome_hardware::id_card::sam_v::RATES;
 use toml::de::DeValue;
 
 use super::devices::SamBaud;
 use super::words::Word;
 
+pub use self::apdu::ApduPattern;
+pub(super) use self::apdu::{apdu_patterns, card_patterns};
 pub(super) use self::wire::{hosts, listen_address, octal_mode, origins, printer_address, token};
 
 /// The longest time that can be set: a day, in milliseconds. More is a slip of the zeros.
@@ -184,6 +188,33 @@ pub(super) fn slot_patterns() -> Rule<Vec<String>> {
             return Err(format!("lists {} slots", list.len()));
         }
         Ok(list)
+    })
+}
+
+/// The command of a reader's buzzer.
+pub(super) fn beep_command() -> Rule<Template> {
+    Rule::new("a reader's command in hex, {time} in it for one byte", |value| {
+        Template::parse(string(value)?)
+    })
+}
+
+/// A program that beeps, and its arguments.
+pub(super) fn beep_program() -> Rule<Vec<String>> {
+    Rule::new("a list: the absolute path of a program, then its arguments", |value| {
+        let list = each(value, |item| {
+            let given = string(item)?;
+            if given.contains('\0') {
+                return Err("holds a NUL character, which no argument can".to_owned());
+            }
+            Ok(given.to_owned())
+        })?;
+        match list.first() {
+            None => Err("is empty".to_owned()),
+            Some(path) if !path.starts_with('/') => {
+                Err(format!("item 1: {path:?} does not begin with /"))
+            }
+            Some(_) => Ok(list),
+        }
     })
 }
 

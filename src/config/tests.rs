@@ -160,22 +160,12 @@ fn sections_that_cannot_run_yet_are_listed_and_warned_of() {
     let sections: Vec<_> = config.not_yet().into_iter().map(|(section, _)| section).collect();
     assert_eq!(
         sections,
-        [
-            "cpu_card",
-            "psam",
-            "social_security_card",
-            "microphone",
-            "printer",
-            "infrared",
-            "second_screen",
-            "speech",
-            "buzzer",
-        ],
+        ["microphone", "printer", "infrared", "second_screen", "speech", "buzzer"],
     );
     let warnings = config.warnings();
     assert_eq!(warnings.len(), 1 + sections.len());
     assert!(warnings[0].starts_with("[listen] tcp, http: on without a token"), "{}", warnings[0]);
-    assert!(warnings[0].contains("id_card, qr_scanner"), "{}", warnings[0]);
+    assert!(warnings[0].contains("id_card, qr_scanner, cpu_card, psam"), "{}", warnings[0]);
 }
 
 #[test]
@@ -215,6 +205,109 @@ fn a_reload_of_the_same_file_changes_nothing() {
     let config = parse(EXAMPLE);
     assert_eq!(config.reread(&parse(EXAMPLE)), Vec::<String>::new());
     assert_eq!(config.unchangeable(&parse(EXAMPLE)), Vec::<String>::new());
+}
+
+#[test]
+fn cards_and_their_commands_are_as_the_file_says() {
+    let config = parse(
+        "[cpu_card]\nsession_idle_ms = 0\nraw_apdus = false\ndenied_apdus = [\"80dc\"]\n\
+         [psam]\nsession_idle_ms = 1000\ndenied_apdus = [\" 8 0 D 4 \", \"84 ?? @2\"]\n",
+    );
+    assert_eq!(config.cpu_card.session_idle, None);
+    assert!(!config.cpu_card.raw_apdus);
+    assert_eq!(config.psam.session_idle, Some(Duration::from_secs(1)));
+    assert!(config.psam.raw_apdus);
+    let words =
+        |patterns: &[ApduPattern]| -> Vec<_> { patterns.iter().map(ToString::to_string).collect() };
+    assert_eq!(words(&config.cpu_card.denied_apdus), ["80 DC"]);
+    assert_eq!(words(&config.psam.denied_apdus), ["80 D4", "84 ?? @2"]);
+    let default = parse("");
+    assert_eq!(default.cpu_card.session_idle, Some(Duration::from_secs(60)));
+    assert_eq!(words(&default.cpu_card.denied_apdus), [""; 0]);
+    assert_eq!(words(&default.psam.denied_apdus), ["?? D4"]);
+    assert_eq!(words(&parse("[psam]\ndenied_apdus = []\n").psam.denied_apdus), [""; 0]);
+}
+
+#[test]
+fn the_buzzer_is_that_of_the_cpu_cards_reader_unless_it_has_its_own() {
+    let card = "[cpu_card]\ndriver = \"pcsc\"\nreader = \"*CL*\"\n";
+    let reader = |text: &str| {
+        parse(&format!("{text}[buzzer]\ndriver = \"pcsc\"\n")).buzzer_reader().map(str::to_owned)
+    };
+    assert_eq!(reader(card).as_deref(), Some("*CL*"));
+    assert_eq!(reader(&card.replace("pcsc", "simulated")), None);
+    assert_eq!(reader(""), None);
+    let own = parse(&format!("{card}[buzzer]\ndriver = \"pcsc\"\nreader = \"*B*\"\n"));
+    assert_eq!(own.buzzer_reader(), Some("*B*"));
+}
+
+#[test]
+fn the_buzzers_commands_are_those_of_its_model_or_its_own() {
+    let name = |text: &str| {
+        parse(&format!("[buzzer]\n{text}\n")).buzzer.commands().map(|commands| commands.name())
+    };
+    assert_eq!(name(""), None);
+    assert_eq!(name("model = \"acs\""), Some("acs"));
+    assert_eq!(name("model = \"acr122u\""), Some("acr122u"));
+    assert_eq!(name("command = \"80{time}\"\nunit_ms = 7"), Some("command"));
+    let own = parse("[buzzer]\ncommand = \"80{time}\"\nunit_ms = 7\n").buzzer.commands();
+    assert_eq!(own.unwrap().unit_ms(), 7);
+    let program = parse("[buzzer]\ndriver = \"program\"\nprogram = [\"/bin/beep\", \"{ms}\"]\n");
+    let program = program.buzzer.program_to_run().unwrap();
+    assert_eq!(
+        (program.path.to_str(), program.arguments),
+        (Some("/bin/beep"), vec!["{ms}".to_owned()])
+    );
+}
+
+#[test]
+fn a_device_is_where_its_port_its_reader_or_its_program_is() {
+    let config = parse(EXAMPLE);
+    let port = |device| config.driver_and_port(device).unwrap().1;
+    assert_eq!(port("id_card").as_deref(), Some("/dev/ttyUSB0"));
+    assert_eq!(port("cpu_card").as_deref(), Some("*R502 Contactless*"));
+    assert_eq!(port("psam").as_deref(), Some("*SAM* 00, *SAM* 01"));
+    assert_eq!(port("psam_2").as_deref(), Some("*SAM* 01"));
+    assert_eq!(port("social_security_card").as_deref(), Some("*R502 Contact Reader*"));
+    assert_eq!(port("buzzer"), None, "evdev has none");
+    assert_eq!(config.driver_and_port("elevator"), None);
+    let program = parse("[buzzer]\ndriver = \"program\"\nprogram = [\"/bin/beep\"]\n");
+    let expected = Some(("program", Some("/bin/beep".to_owned())));
+    assert_eq!(program.driver_and_port("buzzer"), expected);
+    let mut simulated = parse(EXAMPLE);
+    simulated.simulate();
+    assert_eq!(simulated.driver_and_port("psam"), Some(("simulated", None)));
+}
+
+#[test]
+fn the_readers_of_a_device_are_one_a_slot() {
+    let config = parse(EXAMPLE);
+    let reader = |name: &str, pattern: &str| (name.to_owned(), Some(pattern.to_owned()));
+    let slots = [reader("psam slot 1", "*SAM* 00"), reader("psam slot 2", "*SAM* 01")];
+    assert_eq!(config.card_readers("psam"), slots);
+    assert_eq!(config.card_readers("psam_1"), [reader("psam_1", "*SAM* 00")]);
+    assert_eq!(config.card_readers("cpu_card"), [reader("cpu_card", "*R502 Contactless*")]);
+    let any = parse("[cpu_card]\ndriver = \"pcsc\"\n");
+    assert_eq!(any.card_readers("cpu_card"), [("cpu_card".to_owned(), None)]);
+    assert_eq!(config.card_readers("id_card"), []);
+    assert_eq!(config.card_readers("buzzer"), [], "its driver is evdev");
+}
+
+#[test]
+fn forgotten_devices_have_no_driver_and_take_no_reader_with_them() {
+    let text = "[buzzer]\ndriver = \"pcsc\"\n[cpu_card]\ndriver = \"pcsc\"\nreader = \"*CL*\"\n\
+                [psam]\ndriver = \"pcsc\"\nslots = [\"a\", \"b\"]\n";
+    let left = |forgotten: &[&str]| {
+        let mut config = parse(text);
+        config.forget_devices(|device| forgotten.contains(&device));
+        let drivers = config.drivers().into_iter().filter(|(_, driver)| *driver != "none");
+        let left: Vec<_> = drivers.map(|(section, _)| section).collect();
+        (left, config.buzzer_reader().map(str::to_owned))
+    };
+    let reader = Some("*CL*".to_owned());
+    assert_eq!(left(&["cpu_card", "psam"]), (vec!["buzzer"], reader.clone()));
+    assert_eq!(left(&["psam_1", "buzzer"]), (vec!["cpu_card", "psam"], reader.clone()));
+    assert_eq!(left(&["psam_1", "psam_2"]), (vec!["cpu_card", "buzzer"], reader));
 }
 
 /// The commented file with every example taken in.

@@ -218,6 +218,59 @@ fn a_serial_driver_needs_its_port() {
 }
 
 #[test]
+fn a_pattern_of_commands_is_class_and_instruction() {
+    let card = |list: &str, begins: &str| {
+        let text = format!("[cpu_card]\ndenied_apdus = {list}\n");
+        check(&text, &format!("t.toml:2: [cpu_card] denied_apdus: {begins}"), "\"80 D4\"");
+    };
+    card("\"80D4\"", "is a string, not a list");
+    card("[\"80D4\", \"80\"]", "item 2: \"80\" is not four");
+    card("[\"80D400\"]", "item 1: \"80D400\" is not four");
+    card("[\"80G4\"]", "item 1: \"80G4\" is not four");
+    card("[\"80é4\"]", "item 1: \"80é4\" is not four");
+    card("[\"80D4 @1\"]", "item 1: \"80D4 @1\" names a slot, and only PSAMs have slots");
+    for wrong in ["80D4 @3", "80D4 @", "80D4 @1 @2", "@1"] {
+        let text = format!("[psam]\ndenied_apdus = [\"{wrong}\"]\n");
+        check(&text, "t.toml:2: [psam] denied_apdus: item 1: ", "@2");
+    }
+}
+
+#[test]
+fn psams_of_pcsc_need_a_reader_for_each_slot() {
+    let psam = |slots: &str| format!("[psam]\ndriver = \"pcsc\"\n{slots}");
+    check(&psam(""), "t.toml:1: [psam] slots: is missing", "1 or 2 reader patterns");
+    check(&psam("slots = []\n"), "t.toml:3: [psam] slots: is missing", "1 or 2");
+    check(&psam("slots = [\"a\", \"a\"]\n"), "t.toml:3: [psam] slots: \"a\" is the", "own");
+    check(&psam("slots = [\"a\", \"b\", \"c\"]\n"), "t.toml:3: [psam] slots: lists 3", "slot 2");
+    parse(&psam("slots = [\"a\"]\n"));
+    parse("[psam]\ndriver = \"simulated\"\n");
+}
+
+#[test]
+fn a_buzzer_needs_what_its_driver_works_with() {
+    let buzzer = |text: &str| format!("[buzzer]\n{text}\n");
+    check(&buzzer("driver = \"program\""), "t.toml:1: [buzzer] program: is missing", "path");
+    for (wrong, why) in [
+        ("[]", "is empty"),
+        ("[\"beep\"]", "item 1: \"beep\" does not begin with /"),
+        ("[\"/bin/beep\", 5]", "item 2: is a whole number"),
+        ("\"/bin/beep\"", "is a string, not a list"),
+    ] {
+        let text = buzzer(&format!("program = {wrong}"));
+        check(&text, &format!("t.toml:2: [buzzer] program: {why}"), "then its arguments");
+    }
+    check(&buzzer("command = \"FF 00\""), "t.toml:2: [buzzer] command: \"FF 00\" has", "{time}");
+    check(&buzzer("model = \"acr\""), "t.toml:2: [buzzer] model: \"acr\"", "auto, acr122u, acs");
+    check(&buzzer("unit_ms = 0"), "t.toml:2: [buzzer] unit_ms: 0 is out of range", "1 to 10000");
+    check(&buzzer("max_units = 256"), "t.toml:2: [buzzer] max_units: 256 is out", "1 to 255");
+    check(
+        &buzzer("driver = \"pcsc\"\ncommand = \"FF{time}\"\nmodel = \"acs\""),
+        "t.toml:4: [buzzer] model: stands beside command",
+        "auto",
+    );
+}
+
+#[test]
 fn two_devices_cannot_share_a_port() {
     let text = "[id_card]\ndriver = \"sam-v-serial\"\nport = \"/dev/ttyS1\"\n\
                 [qr_scanner]\ndriver = \"serial\"\nport = \"/dev/ttyS1\"\n";
