@@ -51,6 +51,12 @@ pub(super) static CASES: &[Case] = &[
         Box::pin(unknown_verb(cx))
     }),
     Case::new(
+        "bridge/simulate_of_an_unknown_card_or_slot_is_bad_request",
+        "W1.23",
+        &[Need::Call("bridge.simulate"), Need::Simulated("psam")],
+        |cx| Box::pin(unknown_card(cx)),
+    ),
+    Case::new(
         "bridge/simulate_of_a_real_device_is_forbidden",
         "W1.23",
         &[Need::Call("bridge.simulate"), Need::Call("bridge.describe")],
@@ -194,6 +200,19 @@ async fn unknown_verb(cx: Context) -> Outcome {
         json!({"device": "id_card"}),
         json!({"device": "id_card", "do": "fault", "fault": "fire"}),
         json!({"device": "id_card", "do": "put", "card": "nobody-of-that-name"}),
+    ] {
+        simulate_refused(&cx, params, "bad_request").await?;
+    }
+    Ok(())
+}
+
+async fn unknown_card(cx: Context) -> Outcome {
+    for params in [
+        json!({"device": "psam", "do": "put", "card": "joker"}),
+        json!({"device": "psam", "do": "put", "card": {"colour": "red"}}),
+        json!({"device": "psam", "do": "lift", "slot": 3}),
+        json!({"device": "psam", "do": "fault", "fault": "fire", "slot": 2}),
+        json!({"device": "psam", "do": "scan", "text": "1"}),
     ] {
         simulate_refused(&cx, params, "bad_request").await?;
     }

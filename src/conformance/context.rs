@@ -113,6 +113,16 @@ impl Context {
         self.simulate(json!({"device": "id_card", "do": "lift"})).await
     }
 
+    /// Puts a card into a simulated reader of chip cards: a card by its name, or one described.
+    pub(super) async fn insert(&self, device: &str, card: Value) -> Outcome {
+        self.simulate(json!({"device": device, "do": "put", "card": card})).await
+    }
+
+    /// Takes that card away.
+    pub(super) async fn remove(&self, device: &str) -> Outcome {
+        self.simulate(json!({"device": device, "do": "lift"})).await
+    }
+
     /// Holds a code before the simulated scanner.
     pub(super) async fn scan(&self, text: &str) -> Outcome {
         self.simulate(json!({"device": "qr_scanner", "do": "scan", "text": text})).await

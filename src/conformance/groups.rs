@@ -1,6 +1,7 @@
-//! The groups that need a device of their own (3.1, 3.4 to 3.13): harmless requests only, which
-//! print, say, show and beep nothing – questions, and requests that have to be refused. A target
-//! that does not serve a group says so (`unsupported`), in the right shape.
+//! The groups that need a device of their own (3.1, 3.4, 3.6 to 3.11): harmless requests only, which
+//! print, say and show nothing – questions, and requests that have to be refused. A target that does
+//! not serve a group says so (`unsupported`), in the right shape. Files of other groups have their
+//! harmless requests from here.
 
 use serde_json::{Value, json};
 
@@ -28,11 +29,8 @@ pub(super) static CASES: &[Case] = &[
     Case::new("microphone/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
         Box::pin(idle_close(cx, "startMicrophoneListener"))
     }),
-    Case::new("buzzer/a_beep_without_a_length_is_refused", "3.5.2", &[], |cx| {
-        Box::pin(refused(cx, "startBuzzer", [json!({}), json!({"beep": "long"})]))
-    }),
     Case::new("device/config_cannot_be_closed", "1.9", &[], |cx| {
-        Box::pin(close_refused(cx, &["deviceConfig", "startBuzzer"]))
+        Box::pin(close_refused(cx, &["deviceConfig"]))
     }),
     Case::new("speech/without_text_it_is_refused", "3.6.1", &[], |cx| {
         Box::pin(refused(cx, "speech", [json!({}), json!({"text": ""}), json!({"text": 7})]))
@@ -55,29 +53,6 @@ pub(super) static CASES: &[Case] = &[
     Case::new("screen/without_a_picture_it_is_refused", "3.11.1", &[], |cx| {
         Box::pin(refused(cx, "openSecondaryScreen", [json!({})]))
     }),
-    Case::new("social_security/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
-        Box::pin(idle_close(cx, "getSocialSecurityCardInfo"))
-    }),
-    Case::new("cpu_card/what_is_no_apdu_is_refused", "3.13.3", &[], |cx| {
-        let wrong = [
-            json!({"type": 1}),
-            json!({"commandApdu": "00840000", "type": 3}),
-            json!({"commandApdu": "0084000", "type": 1}),
-            json!({"commandApdu": "008400", "type": 1}),
-            json!({"commandApdu": "no hex", "type": 1}),
-        ];
-        Box::pin(refused(cx, "sendCPUCardCommand", wrong))
-    }),
-    Case::new("cpu_card/a_batch_with_what_is_no_apdu_is_refused", "3.13.3", &[], |cx| {
-        let wrong = [json!({"type": 1}), json!({"commandApdus": ["no hex"], "type": 1})];
-        Box::pin(refused(cx, "sendCPUCardApduCommands", wrong))
-    }),
-    Case::new("cpu_card/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
-        Box::pin(idle_close(cx, "startCPUCardLoopRead"))
-    }),
-    Case::new("psam/a_slot_out_of_range_is_refused", "3.13.3", &[], |cx| {
-        Box::pin(refused(cx, "psamCardColdReset", [json!({"slot": 9})]))
-    }),
     Case::new("operation/the_watcher_answers_as_a_call", "3.9.1", &[], |cx| {
         Box::pin(operation(cx))
     }),
@@ -89,7 +64,11 @@ fn is_not_there(kind: &str) -> bool {
 }
 
 /// Each of these params is refused, because they are wrong or because nothing is there.
-async fn refused<const N: usize>(cx: Context, action: &str, wrong: [Value; N]) -> Outcome {
+pub(super) async fn refused<const N: usize>(
+    cx: Context,
+    action: &str,
+    wrong: [Value; N],
+) -> Outcome {
     let mut wire = cx.connect().await?;
     for params in wrong {
         let reply = wire.ask(request(action, &json!("g"), Some(params.clone()))).await?;
@@ -102,7 +81,8 @@ async fn refused<const N: usize>(cx: Context, action: &str, wrong: [Value; N]) -
     wire.settled().await
 }
 
-async fn close_refused(cx: Context, actions: &[&str]) -> Outcome {
+/// `close` on these is refused, or nothing is there to be closed.
+pub(super) async fn close_refused(cx: Context, actions: &[&str]) -> Outcome {
     let mut wire = cx.connect().await?;
     for action in actions {
         let reply = wire.ask(close(action, "g")).await?;
@@ -115,7 +95,8 @@ async fn close_refused(cx: Context, actions: &[&str]) -> Outcome {
     Ok(())
 }
 
-async fn idle_close(cx: Context, action: &str) -> Outcome {
+/// `close` with nothing under way succeeds, or nothing is there.
+pub(super) async fn idle_close(cx: Context, action: &str) -> Outcome {
     let mut wire = cx.connect().await?;
     let reply = wire.ask(close(action, "g")).await?;
     cx.echoes(&reply, action, "close", &json!("g"))?;

@@ -10,6 +10,7 @@
 //! wire alone. A case opens its own connections, depends on no other, has a time limit, and leaves
 //! the devices as it found them; when all have ended, so has the run.
 
+mod apdus;
 mod context;
 mod door;
 mod portrait;
@@ -19,6 +20,7 @@ mod wire;
 
 mod bridge;
 mod calls;
+mod cards;
 mod channels;
 mod code;
 mod device;
@@ -27,8 +29,11 @@ mod frames;
 mod groups;
 mod id_card;
 mod load;
+mod polling;
+mod psam;
 mod queue;
 mod reader;
+mod social_security;
 mod websocket;
 
 #[cfg(test)]
@@ -101,14 +106,14 @@ pub struct Settings {
     pub token: Option<String>,
     /// Only cases whose name holds this.
     pub only: Option<String>,
-    /// The time limit of `getIDCardInfo` and `getQRCode` as the target is configured; `None` for
-    /// never.
+    /// The time limit of `getIDCardInfo`, `getQRCode` and `getSocialSecurityCardInfo` as the target
+    /// is configured; `None` for never.
     pub time_limit: Option<Duration>,
     /// Also wait, for moments, on devices that may be real.
     pub all: bool,
 }
 
-/// What the target's time limits are unless it is configured otherwise (3.2.6, 3.3.2).
+/// What the target's time limits are unless it is configured otherwise (3.2.6, 3.3.2, 3.12.1).
 pub const DEFAULT_TIME_LIMIT: Duration = Duration::from_secs(15);
 
 /// All cases whose name holds `pattern`, in the order of the report.
@@ -132,6 +137,10 @@ static GROUPS: &[&[Case]] = &[
     queue::CASES,
     reader::CASES,
     code::CASES,
+    cards::CASES,
+    polling::CASES,
+    psam::CASES,
+    social_security::CASES,
     device::CASES,
     groups::CASES,
     websocket::CASES,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
 
@@ -116,21 +116,41 @@ impl Run {
         (time, verdict)
     }
 
-    /// Lifts the card, mends and plugs in what the case works, before it and after it. What does not
-    /// succeed shows in the case itself.
+    /// Lifts the card, mends and plugs in what the case works, before it and after it; PSAMs are put
+    /// back, as they stay in a kiosk. What does not succeed shows in the case itself.
     async fn tidy(&self, case: &Case) {
         let context = Context::new(Arc::clone(&self.target), Transcript::new(false));
         for need in case.needs {
             let Need::Simulated(device) = need else { continue };
             let tidied = async {
-                context.fault(device, "none").await?;
-                if *device == "id_card" {
-                    context.simulate(json!({"device": device, "do": "lift"})).await?;
+                for gesture in gestures(device) {
+                    context.simulate(gesture).await?;
                 }
                 context.until_state(device, "ready").await
             };
             let _ = timeout(TIDY_LIMIT, tidied).await;
         }
+    }
+}
+
+/// What brings a simulated device back to where it was.
+fn gestures(device: &str) -> Vec<Value> {
+    let mend = json!({"device": device, "do": "fault", "fault": "none"});
+    match device {
+        "id_card" | "cpu_card" | "social_security_card" => {
+            vec![mend, json!({"device": device, "do": "lift"})]
+        }
+        "psam" => {
+            let gestures = [mend, json!({"device": device, "do": "put", "card": "psam"})];
+            let in_slot = |slot: u8| {
+                gestures.clone().map(|mut gesture| {
+                    gesture["slot"] = json!(slot);
+                    gesture
+                })
+            };
+            [in_slot(1), in_slot(2)].concat()
+        }
+        _ => vec![mend],
     }
 }
 

@@ -36,10 +36,19 @@ impl Ours {
         let text = format!(
             "[id_card]\ndriver = \"simulated\"\npoll_ms = 100\n\
              [qr_scanner]\ndriver = \"simulated\"\n\
-             [timeouts]\nid_card = {limit}\nqr_code = {limit}\n[listen]\n{lines}",
+             [cpu_card]\ndriver = \"simulated\"\n\
+             [psam]\ndriver = \"simulated\"\n\
+             [social_security_card]\ndriver = \"simulated\"\n\
+             [buzzer]\ndriver = \"simulated\"\n\
+             [timeouts]\nid_card = {limit}\nqr_code = {limit}\n\
+             social_security_card = {limit}\n[listen]\n{lines}",
             limit = TIME_LIMIT.as_millis()
         );
-        let config = Config::parse(&text, "test.toml").expect("a configuration");
+        Self::configured(&text)
+    }
+
+    fn configured(text: &str) -> Self {
+        let config = Config::parse(text, "test.toml").expect("a configuration");
         let folder = TempDir::new().expect("a folder");
         Self { bridge: Bridge::new(config), folder }
     }
@@ -158,19 +167,47 @@ async fn our_bridge_passes_on_websocket() {
 }
 
 #[tokio::test]
+async fn what_an_operator_forbids_or_allows_breaks_no_rule() {
+    let ours = Ours::configured(
+        "[cpu_card]\ndriver = \"simulated\"\nraw_apdus = false\n\
+         [psam]\ndriver = \"simulated\"\ndenied_apdus = []\n",
+    );
+    let door = ours.unix();
+    for (only, tried, untried) in [
+        ("cpu_card/a_", "cpu_card/a_card_is_told", "cpu_card/a_card_that_another_program"),
+        ("psam/", "psam/a_command_goes_to_its_slot", "psam/what_the_operator_forbids"),
+    ] {
+        let only = Some(only.to_owned());
+        let not_tried = not_tried(&run(Settings { only, ..settings(door.clone()) }).await);
+        let holds = |start: &str| not_tried.iter().any(|name| name.starts_with(start));
+        assert!(!holds(tried) && holds(untried), "{not_tried:?}");
+    }
+}
+
+#[tokio::test]
 async fn devices_are_left_as_they_were_found() {
     let ours = Ours::start("");
-    let only = Some("id_card/without_the_reader".to_owned());
-    let report = run(Settings { only, ..settings(ours.unix()) }).await;
-    assert_eq!(report.counts().passed, 1, "{}", report.table());
+    let door = ours.unix();
+    for only in ["id_card/without_the_reader", "cpu_card/stop_ends", "psam/a_command_without_a"] {
+        let only = Some(only.to_owned());
+        let report = run(Settings { only, ..settings(door.clone()) }).await;
+        assert_eq!(report.counts().passed, 1, "{}", report.table());
+    }
     let path = ours.folder.path().join("bridge.sock");
     let mut client = BufReader::new(UnixStream::connect(path).await.expect("it is there"));
     client.write_all(b"{\"call\":\"bridge.status\"}\n").await.expect("it is sent");
     let mut line = String::new();
     client.read_line(&mut line).await.expect("a reply");
     let status: Value = serde_json::from_str(&line).expect("JSON");
-    assert_eq!(status["res"]["data"]["devices"][0]["device"], "id_card");
-    assert_eq!(status["res"]["data"]["devices"][0]["state"], "ready");
+    let devices = status["res"]["data"]["devices"].as_array().expect("devices");
+    let device = |name: &str| devices.iter().find(|one| one["device"] == name).expect("it is told");
+    for name in ["id_card", "cpu_card", "psam"] {
+        assert_eq!(device(name)["state"], "ready", "{name}");
+    }
+    assert_eq!(device("cpu_card")["facts"]["card"], "none");
+    for slot in ["slot1.card", "slot2.card"] {
+        assert_eq!(device("psam")["facts"][slot], "present", "{slot}");
+    }
 }
 
 #[test]
@@ -204,3 +241,4 @@ fn addresses_are_told_apart() {
 }
 
 mod fake;
+mod spoilt;
