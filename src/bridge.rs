@@ -110,6 +110,7 @@ impl Bridge {
     /// A client that has gone; `given_up` because it read too slowly.
     pub(crate) fn dismiss(&self, client: &Client, given_up: bool) {
         self.channels.unsubscribe_all(client);
+        self.devices.release(client.id);
         self.clients.fetch_sub(1, Ordering::Relaxed);
         self.given_up.fetch_add(u64::from(given_up), Ordering::Relaxed);
         self.dropped.fetch_add(client.outbox.dropped(), Ordering::Relaxed);

@@ -7,6 +7,9 @@
 //!
 //! The first listener of a channel starts its pump, and with it the device's demand; the last one
 //! to go ends it.
+//!
+//! A channel that is opened by a `start…` action has no pump: what a connection gets is its own, fed
+//! by a task from its own start to its own stop, and `on` alone brings nothing.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +20,12 @@ use hharome_hardware::source::Source;
 use hharome_protocol::action::{Channel, ChannelInfo};
 pub use hharome_protocol::bridge::CallStage;
 use hharome_protocol::bridge::{CallsChannel, CallsEvent};
+use hharome_protocol::client;
 use hharome_protocol::failure::Failure;
 use hharome_protocol::frame::{self, TaskId};
 use serde::Serialize;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::connection::Client;
 use crate::outbox::Outbox;
@@ -46,6 +51,12 @@ impl Subscriber {
         let Client { id, outbox, stages, .. } = client;
         Self { connection: *id, outbox: Arc::clone(outbox), stages: Arc::clone(stages) }
     }
+
+    /// The connection's number.
+    #[must_use]
+    pub fn connection(&self) -> u64 {
+        self.connection
+    }
 }
 
 /// What happens to a channel's first event and to those that follow.
@@ -55,6 +66,9 @@ pub struct Feed {
     /// Starts the pump.
     pub pump: Box<dyn Fn(Publisher) -> JoinHandle<()> + Send + Sync>,
 }
+
+/// Starts the task that feeds one connection.
+pub type Feeder = Box<dyn FnOnce(OwnPublisher) -> JoinHandle<()> + Send>;
 
 impl Channels {
     /// Serves a channel whose events are the readings of a source. Without a source – the device
@@ -88,6 +102,39 @@ impl Channels {
     pub fn serve<C: Channel>(&mut self, feed: Option<Feed>) {
         let info = ChannelInfo::of::<C>();
         self.table.push(Arc::new(Served { info, feed, listeners: Mutex::default() }));
+    }
+
+    /// A connection's own `start…` of this channel: `feed` feeds it from now on, in the place of what
+    /// an earlier start began. `request` is the frame that asked for it.
+    ///
+    /// # Errors
+    /// A channel that is not served.
+    pub fn start(
+        &self,
+        name: &str,
+        subscriber: &Subscriber,
+        request: Bytes,
+        feed: Feeder,
+    ) -> Result<(), Failure> {
+        let channel = self.find(name)?;
+        let outbox = Arc::clone(&subscriber.outbox);
+        let heard = Heard::now();
+        let task = feed(OwnPublisher { info: channel.info, outbox, heard: heard.clone() });
+        let mut listeners = channel.lock();
+        if !listeners.has(subscriber.connection) {
+            listeners.subscribers.push(subscriber.clone());
+        }
+        listeners.stop(subscriber.connection);
+        let connection = subscriber.connection;
+        listeners.started.push(Started { connection, request, heard, task });
+        Ok(())
+    }
+
+    /// A connection's own `stop…`, with or without a start. What it has said `on` to stays open.
+    pub fn stop(&self, name: &str, subscriber: &Subscriber) {
+        if let Ok(channel) = self.find(name) {
+            channel.lock().stop(subscriber.connection);
+        }
     }
 
     /// The names of the channels that are served.
@@ -138,10 +185,22 @@ impl Channels {
         }
     }
 
-    /// The channels that a connection listens to.
-    pub fn of(&self, client: &Client) -> Vec<&'static str> {
-        let of = |channel: &&Arc<Served>| channel.lock().has(client.id);
-        self.table.iter().filter(of).map(|channel| channel.info.name).collect()
+    /// The frames that would bring a connection to where it was at `then`: an `on` for each channel
+    /// that it listens to, and the `start…` of those that it has started, with the time from which
+    /// what comes next would come as it did: that of the last event.
+    pub fn of(&self, client: &Client, then: Instant) -> Vec<(Option<Instant>, Bytes)> {
+        let mut frames = Vec::new();
+        for channel in &self.table {
+            let listeners = channel.lock();
+            if listeners.has(client.id) {
+                frames.push((None, client::on(channel.info.name)));
+            }
+            let own = listeners.started.iter().find(|started| started.connection == client.id);
+            let last =
+                |started: &Started| (Some(started.heard.last(then)), started.request.clone());
+            frames.extend(own.map(last));
+        }
+        frames
     }
 
     fn find(&self, name: &str) -> Result<&Arc<Served>, Failure> {
@@ -184,6 +243,26 @@ impl Publisher {
     }
 }
 
+/// Puts a channel's events before one listener.
+pub struct OwnPublisher {
+    info: ChannelInfo,
+    outbox: Arc<Outbox>,
+    heard: Heard,
+}
+
+impl OwnPublisher {
+    /// Encodes the event, and puts it into the listener's outbox.
+    pub fn publish<T: Serialize>(&self, event: &T) {
+        let name = self.info.name;
+        self.heard.again();
+        match frame::event(name, event) {
+            Ok(frame) if self.info.stream => self.outbox.push_stream(name, frame),
+            Ok(frame) => self.outbox.push(frame),
+            Err(error) => tracing::error!(channel = name, %error, "an event cannot be encoded"),
+        }
+    }
+}
+
 /// Whether a connection listens to `bridgeCalls`.
 #[derive(Default)]
 pub struct StageSwitch(AtomicBool);
@@ -191,8 +270,7 @@ pub struct StageSwitch(AtomicBool);
 /// Reports the stages of one call to its own connection, if that listens.
 #[derive(Clone)]
 pub struct Stages {
-    switch: Arc<StageSwitch>,
-    outbox: Arc<Outbox>,
+    client: Subscriber,
     call: Option<(&'static str, TaskId)>,
 }
 
@@ -200,19 +278,24 @@ impl Stages {
     /// For a call of `client`; without a `taskId` there is nothing to report.
     #[must_use]
     pub fn new(client: &Client, call: Option<(&'static str, TaskId)>) -> Self {
-        let (switch, outbox) = (Arc::clone(&client.stages), Arc::clone(&client.outbox));
-        Self { switch, outbox, call }
+        Self { client: Subscriber::of(client), call }
+    }
+
+    /// Whose call it is.
+    #[must_use]
+    pub fn client(&self) -> &Subscriber {
+        &self.client
     }
 
     /// The call has come so far.
     pub fn report(&self, stage: CallStage) {
         let Some((action, task_id)) = &self.call else { return };
-        if !self.switch.0.load(Ordering::Relaxed) {
+        if !self.client.stages.0.load(Ordering::Relaxed) {
             return;
         }
         let event = CallsEvent { action: (*action).to_owned(), task_id: task_id.clone(), stage };
         match frame::event(CallsChannel::NAME, &event) {
-            Ok(frame) => self.outbox.push(frame),
+            Ok(frame) => self.client.outbox.push(frame),
             Err(error) => tracing::error!(%error, "a stage cannot be encoded"),
         }
     }
@@ -227,12 +310,61 @@ struct Served {
 #[derive(Default)]
 struct Listeners {
     subscribers: Vec<Subscriber>,
+    started: Vec<Started>,
     pump: Option<JoinHandle<()>>,
+}
+
+/// What one connection has started.
+struct Started {
+    connection: u64,
+    /// The frame that asked for it, and when something came of it, for a recording that begins
+    /// later.
+    request: Bytes,
+    heard: Heard,
+    task: JoinHandle<()>,
+}
+
+/// When a listener heard something: the last time, and the time before that. A recording that has
+/// begun learns of a listener when that hears something again.
+#[derive(Clone)]
+struct Heard(Arc<Mutex<[Instant; 2]>>);
+
+impl Heard {
+    fn now() -> Self {
+        Self(Arc::new(Mutex::new([Instant::now(); 2])))
+    }
+
+    fn again(&self) {
+        let mut times = self.lock();
+        let [_, last] = *times;
+        *times = [last, Instant::now()];
+    }
+
+    /// The last time that is not after `then`.
+    fn last(&self, then: Instant) -> Instant {
+        let [before, last] = *self.lock();
+        if last <= then { last } else { before }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, [Instant; 2]> {
+        // Nothing that can panic runs under the lock, so a poisoned one is still whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Listeners {
     fn has(&self, connection: u64) -> bool {
         self.subscribers.iter().any(|subscriber| subscriber.connection == connection)
+    }
+
+    fn stop(&mut self, connection: u64) {
+        self.started.retain(|started| started.connection != connection);
     }
 }
 
@@ -244,11 +376,33 @@ impl Served {
 
     fn remove(&self, connection: u64) {
         let mut listeners = self.lock();
+        listeners.stop(connection);
         listeners.subscribers.retain(|subscriber| subscriber.connection != connection);
         if listeners.subscribers.is_empty()
             && let Some(pump) = listeners.pump.take()
         {
             pump.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_listener_heard_after_a_recording_began_is_not_what_it_heard_before() {
+        let heard = Heard::now();
+        let start = Instant::now();
+        let ms = |ms| start + Duration::from_millis(ms);
+        tokio::time::advance(Duration::from_millis(300)).await;
+        assert_eq!(heard.last(Instant::now()), start);
+        heard.again();
+        tokio::time::advance(Duration::from_millis(300)).await;
+        heard.again();
+        assert_eq!(heard.last(ms(600)), ms(600));
+        assert_eq!(heard.last(ms(599)), ms(300));
     }
 }

@@ -17,7 +17,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hharome_protocol::client;
 use hharome_protocol::failure::Failure;
 use hharome_protocol::frame::{self, ClientFrame, Rejected};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -263,8 +262,9 @@ impl<T: Transport> Connection<T> {
         }
         let (transport, token) = (self.client.transport, !self.admitted);
         tape.write_before(None, ClientEvent::Connected { transport, token });
-        for channel in self.bridge.channels.of(&self.client) {
-            tape.write_before(None, ClientEvent::In(client::on(channel)));
+        let began = tape.began().unwrap_or_else(Instant::now);
+        for (since, frame) in self.bridge.channels.of(&self.client, began) {
+            tape.write_before(since, ClientEvent::In(frame));
         }
         for (arrived, request) in self.calls.under_way() {
             tape.write_before(Some(arrived), ClientEvent::In(request));

@@ -4,6 +4,8 @@
 //! Every section of the configuration is one device, with or without a driver, so that
 //! `bridge.status` shows all of them. A device's task runs for as long as the daemon.
 
+mod cards;
+
 use std::sync::Arc;
 
 use hharome_hardware::code::Code;
@@ -21,17 +23,21 @@ use hharome_hardware::port::far_end::{self, FarEnd, Plug, VirtualDevice};
 use hharome_hardware::port::memory::memory_port;
 use hharome_hardware::port::serial::SerialDevice;
 use hharome_hardware::port::tape::Taped;
+use hharome_hardware::social_security::SocialSecurityCard;
 use hharome_hardware::source::Source;
 use hharome_protocol::bridge::{DeviceState, DeviceStatus, SimulateParams};
 use hharome_protocol::failure::Failure;
 use tokio::time::Instant;
 
+use crate::apdu_policy::ApduPolicy;
 use crate::bridge::Clock;
 use crate::config::{self, Config, IdCardDriver, QrEncoding, QrScannerDriver, QrTrigger, SamBaud};
 use crate::identity::Identity;
 use crate::outside::{Outside, RecordedPhotos};
 use crate::recording::recorder::{PhotoEvent, Recorder};
 use crate::simulation::{Gesture, Hand};
+
+pub use cards::{Buzzer, CpuCard, Psam};
 
 /// The fact of a device that names its port.
 pub const PORT_FACT: &str = "port";
@@ -42,13 +48,30 @@ pub struct Devices {
     pub id_card: Slot<IdCard>,
     /// The scanner of QR and bar codes.
     pub qr_scanner: Slot<Code>,
+    /// The reader of CPU cards.
+    pub cpu_card: CpuCard,
+    /// The slots of PSAMs.
+    pub psam: Psam,
+    /// The reader of social-security cards.
+    pub social_security: Slot<SocialSecurityCard>,
+    /// What beeps.
+    pub buzzer: Buzzer,
+    /// Which commands clients may send to cards.
+    pub apdu_policy: ApduPolicy,
     /// What `getDeviceInfo` answers.
     pub machine: Identity,
     /// Cards' photos are given as the chip has them, too.
     pub raw_photo: bool,
     photos: Photos,
+    /// Those that this version has no drivers for.
     others: Vec<Device>,
+    /// The configuration's sections.
+    order: [&'static str; 12],
 }
+
+/// The sections whose devices are built here.
+const BUILT: [&str; 6] =
+    ["id_card", "qr_scanner", "cpu_card", "psam", "social_security_card", "buzzer"];
 
 /// A device whose readings somebody may want.
 pub struct Slot<T> {
@@ -82,25 +105,59 @@ impl Devices {
     /// Starts every device that has a driver, with this outside. Must be called inside the runtime.
     #[must_use]
     pub fn start(config: &Config, mut outside: Outside) -> Self {
-        let others = config
-            .drivers()
-            .into_iter()
-            .filter(|(section, _)| !["id_card", "qr_scanner"].contains(section))
-            .map(|(section, driver)| Device::off(section, driver))
-            .collect();
+        let mut readers = cards::Readers::new(&config.psam);
         Self {
             id_card: id_card(&config.id_card, &mut outside),
             qr_scanner: qr_scanner(&config.qr_scanner, &mut outside),
+            cpu_card: cards::cpu_card(&config.cpu_card, &mut readers, &mut outside),
+            psam: cards::psam(&config.psam, &mut readers, &mut outside),
+            social_security: cards::social_security(
+                &config.social_security_card,
+                &mut readers,
+                &mut outside,
+            ),
+            buzzer: cards::buzzer(config, &mut readers, &mut outside),
+            apdu_policy: ApduPolicy::of(config),
             machine: Identity::of_this_machine(&config.device_info),
             raw_photo: config.id_card.raw_photo,
             photos: photos(&config.id_card, &mut outside),
-            others,
+            others: config
+                .drivers()
+                .into_iter()
+                .filter(|(section, _)| !BUILT.contains(section))
+                .map(|(section, driver)| Device::off(section, driver))
+                .collect(),
+            order: config.drivers().map(|(section, _)| section),
         }
     }
 
     /// All devices, in the order of the configuration's sections.
     pub fn all(&self) -> impl Iterator<Item = &Device> {
-        [&self.id_card.device, &self.qr_scanner.device].into_iter().chain(&self.others)
+        self.with_hands().into_iter().map(|(device, _)| device)
+    }
+
+    /// The same, each with the hand that works it where it is simulated.
+    fn with_hands(&self) -> Vec<(&Device, Option<&Hand>)> {
+        let mut all = vec![
+            (&self.id_card.device, self.id_card.hand.as_ref()),
+            (&self.qr_scanner.device, self.qr_scanner.hand.as_ref()),
+            (&self.cpu_card.device, self.cpu_card.hand.as_ref()),
+            (&self.psam.device, self.psam.hand.as_ref()),
+            (&self.social_security.device, self.social_security.hand.as_ref()),
+            (&self.buzzer.device, self.buzzer.hand.as_ref()),
+        ];
+        all.extend(self.others.iter().map(|device| (device, None)));
+        all.sort_by_key(|(device, _)| {
+            self.order.iter().position(|section| *section == device.status.name())
+        });
+        all
+    }
+
+    /// A connection is over: what it has opened on cards is closed.
+    pub fn release(&self, connection: u64) {
+        self.cpu_card.slot().into_iter().chain(self.psam.slots()).for_each(|slot| {
+            slot.release(connection);
+        });
     }
 
     /// A card's photo as JPEG, decoded once however many want it; `None` if it cannot be had,
@@ -158,20 +215,21 @@ impl Devices {
     /// `bad_request` for a device or gesture that there is not, `forbidden` for a real device.
     pub fn simulate(&self, params: &SimulateParams) -> Result<(), Failure> {
         let name = params.device.as_str();
-        let device = self.all().find(|device| device.status.name() == name).ok_or_else(|| {
-            let names: Vec<_> = self.all().map(|device| device.status.name()).collect();
+        let known = self.with_hands();
+        let found = known.iter().find(|(device, _)| device.status.name() == name);
+        let (device, hand) = found.ok_or_else(|| {
+            let names: Vec<_> = known.iter().map(|(device, _)| device.status.name()).collect();
             Failure::bad_request(format!("params.device: expected one of {}", names.join(", ")))
         })?;
-        let hand = [(&self.id_card.device, &self.id_card.hand)]
-            .into_iter()
-            .chain([(&self.qr_scanner.device, &self.qr_scanner.hand)])
-            .find_map(|(device, hand)| (device.status.name() == name).then_some(hand.as_ref()))
-            .flatten();
         let Some(hand) = hand else {
             return Err(if device.simulated {
                 Failure::unsupported(format!("{name}: this version cannot simulate it yet"))
             } else {
-                Failure::forbidden(format!("{name}: driver is not \"simulated\""))
+                let driver = device.driver;
+                Failure::forbidden(format!(
+                    "{name}: its driver is {driver:?}, not \"simulated\"; serve --simulate \
+                     replaces all drivers"
+                ))
             });
         };
         let gesture = Gesture {
@@ -179,6 +237,7 @@ impl Devices {
             card: params.card.as_deref(),
             text: params.text.as_deref(),
             fault: params.fault.as_deref(),
+            slot: params.slot,
         };
         hand.make(&gesture).map_err(|error| Failure::bad_request(error.to_string()))
     }
@@ -233,7 +292,7 @@ impl Device {
             since: clock.epoch_ms(snapshot.since),
             last_error: snapshot.last_error,
             counters: counters.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
-            facts: self.status.facts().into_iter().map(|(k, v)| (k.to_owned(), v)).collect(),
+            facts: self.status.facts().into_iter().map(|(k, v)| (k.into_owned(), v)).collect(),
             cannot: self.status.cannot(),
         }
     }

@@ -9,6 +9,7 @@
 //! `ARCHITECTURE.md` beside this crate says why it is so, and what is kept everywhere.
 
 pub mod actions;
+pub mod apdu_policy;
 pub mod bridge;
 pub mod calls;
 pub mod channels;

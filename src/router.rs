@@ -7,11 +7,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hharome_protocol::action::{
-    ACTIONS, Action, ActionInfo, CALLS, Call, ENVELOPE_CALL, Empty, Nature,
+    ACTIONS, Action, ActionInfo, CALLS, Call, Channel, ENVELOPE_CALL, Empty, Nature,
 };
 use hharome_protocol::bridge::ResetCall;
 use hharome_protocol::failure::Failure;
@@ -21,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::bridge::Bridge;
 use crate::calls::{Calls, NewCall, Place, ReplyAddress, Work};
-use crate::channels::{Stages, Subscriber};
+use crate::channels::{Feeder, Stages, Subscriber};
 use crate::connection::Client;
 
 /// What a handler knows of its call besides the params.
@@ -34,8 +35,10 @@ pub struct CallContext {
     pub arrived: Instant,
     /// Its place in a device's queue: that of a call which it supersedes, or none yet.
     pub place: Place,
-    /// Who hears of its stages.
+    /// Who hears of its stages, and whose it is.
     pub stages: Stages,
+    /// The frame that it came in, of an action that opens a channel; else empty.
+    pub request: Bytes,
 }
 
 type Start = Box<dyn Fn(CallContext, Option<&RawValue>) -> Result<Work, Failure> + Send + Sync>;
@@ -49,6 +52,8 @@ pub struct Router {
 struct Route {
     info: &'static ActionInfo,
     does: Does,
+    /// The channel that the action starts.
+    starts: Option<&'static str>,
 }
 
 enum Does {
@@ -62,7 +67,10 @@ enum Does {
 impl Default for Router {
     /// Every action and call of the protocol, none of them there yet.
     fn default() -> Self {
-        let actions = ACTIONS.iter().map(|info| (info.name, Route { info, does: Does::NotYet }));
+        let actions = ACTIONS.iter().map(|info| {
+            let route = Route { info, does: Does::NotYet, starts: None };
+            (info.name, route)
+        });
         let calls = CALLS.iter().map(|name| (*name, None));
         Self { actions: actions.collect(), calls: calls.collect() }
     }
@@ -83,6 +91,38 @@ impl Router {
     /// The action `A` ends the calls of the action `B`.
     pub fn closes<A: Action, B: Action>(&mut self) {
         self.set::<A>(Does::Closes(B::NAME));
+    }
+
+    /// The action `A` starts the channel `C` for its connection; `feed` says what feeds it.
+    pub fn starts<A, C>(
+        &mut self,
+        feed: impl Fn(&CallContext, A::Params) -> Result<Feeder, Failure> + Send + Sync + 'static,
+    ) where
+        A: Action<Data = Empty>,
+        C: Channel,
+    {
+        self.action::<A, _>(move |context, params| {
+            let started = feed(&context, params).and_then(|feed| {
+                let (client, request) = (context.stages.client(), context.request.clone());
+                context.bridge.channels.start(C::NAME, client, request, feed)
+            });
+            ready(started.map(|()| Empty {}))
+        });
+        if let Some(route) = self.actions.get_mut(A::NAME) {
+            route.starts = Some(C::NAME);
+        }
+    }
+
+    /// The action `A` ends what its connection has started of the channel `C`.
+    pub fn stops<A, C>(&mut self)
+    where
+        A: Action<Data = Empty>,
+        C: Channel,
+    {
+        self.action::<A, _>(|context, _| {
+            context.bridge.channels.stop(C::NAME, context.stages.client());
+            ready(Ok(Empty {}))
+        });
     }
 
     /// `handler` carries out the call `C`.
@@ -177,6 +217,9 @@ impl Desk<'_> {
             for reply in self.calls.close(closed) {
                 self.push(reply);
             }
+            if let Some(channel) = route.starts {
+                self.bridge.channels.stop(channel, &Subscriber::of(self.client));
+            }
             return self.push(address.reply_with("关闭成功", &empty()));
         }
         let Does::Handles(start) = &route.does else {
@@ -189,7 +232,10 @@ impl Desk<'_> {
             Nature::Waits => self.calls.place_of(info.name, &task_id),
             Nature::Act | Nature::Listens => None,
         };
-        let context = self.context(call, superseded.unwrap_or_default());
+        let mut context = self.context(call, superseded.unwrap_or_default());
+        if route.starts.is_some() {
+            context.request = Bytes::copy_from_slice(self.frame);
+        }
         let new = NewCall {
             action: Some((info.name, info.nature, task_id.clone())),
             refuse: info.refuse,
@@ -291,6 +337,7 @@ impl Desk<'_> {
     /// Ends all calls and listeners of the connection, as disconnecting would.
     fn reset(&mut self) {
         self.bridge.channels.unsubscribe_all(self.client);
+        self.bridge.devices.release(self.client.id);
         for reply in self.calls.cancel_all() {
             self.push(reply);
         }
@@ -313,10 +360,11 @@ impl Desk<'_> {
             arrived: Instant::now(),
             place,
             stages: Stages::new(self.client, call),
+            request: Bytes::new(),
         }
     }
 
-    fn push(&self, frame: bytes::Bytes) {
+    fn push(&self, frame: Bytes) {
         self.client.outbox.push(frame);
     }
 }

@@ -6,15 +6,18 @@
 
 mod bridge;
 mod code;
+mod cpu_card;
 mod device;
 mod id_card;
+mod social_security;
 pub mod waiting;
 
 use std::sync::Arc;
 
 use hharome_protocol::bridge as calls;
 use hharome_protocol::{
-    code as code_protocol, device as device_protocol, id_card as card_protocol,
+    code as code_protocol, cpu_card as cpu_protocol, device as device_protocol,
+    id_card as card_protocol, social_security as social_protocol,
 };
 
 use crate::bridge::Clock;
@@ -30,6 +33,17 @@ pub fn router() -> Router {
     router.closes::<card_protocol::CloseIdCardInfo, card_protocol::GetIdCardInfo>();
     router.action::<code_protocol::GetQrCode, _>(code::get);
     router.action::<device_protocol::GetDeviceInfo, _>(device::info);
+    router.action::<device_protocol::StartBuzzer, _>(device::beep);
+    router.action::<social_protocol::GetSocialSecurityCardInfo, _>(social_security::get);
+    router.action::<social_protocol::SocialSecurityCardConfig, _>(social_security::configure);
+    router.starts::<cpu_protocol::StartCpuCardLoopRead, cpu_protocol::CpuCardListener>(
+        cpu_card::start_polling,
+    );
+    router.stops::<cpu_protocol::StopCpuCardLoopRead, cpu_protocol::CpuCardListener>();
+    router.action::<cpu_protocol::ReadOnceCpuCardInfo, _>(cpu_card::read_once);
+    router.action::<cpu_protocol::SendCpuCardCommand, _>(cpu_card::command);
+    router.action::<cpu_protocol::SendCpuCardApduCommands, _>(cpu_card::batch);
+    router.action::<cpu_protocol::PsamCardColdReset, _>(cpu_card::cold_reset);
     router.call::<calls::DescribeCall, _>(bridge::describe);
     router.call::<calls::StatusCall, _>(bridge::status);
     router.call::<calls::SimulateCall, _>(bridge::simulate);
@@ -50,6 +64,12 @@ pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
         devices.qr_scanner.source.as_ref(),
         code::event,
     );
+    channels.serve_source::<social_protocol::SocialSecurityCardListener, _, _>(
+        devices.social_security.source.as_ref(),
+        social_security::event,
+    );
+    // Fed by each connection's own start.
+    channels.serve::<cpu_protocol::CpuCardListener>(None);
     channels.serve::<calls::DevicesChannel>(Some(bridge::device_feed(devices, clock)));
     channels.serve::<calls::CallsChannel>(None);
     channels

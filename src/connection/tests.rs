@@ -61,6 +61,10 @@ fn code(task_id: impl Into<Value>) -> Value {
     json!({"action": "getQRCode", "event": "open", "taskId": task_id.into()})
 }
 
+fn buzzer(task_id: impl Into<Value>) -> Value {
+    json!({"action": "startBuzzer", "taskId": task_id.into(), "params": {"beep": "50"}})
+}
+
 /// Asserts that a frame is the reply of the call with this `taskId`, and how it ended.
 #[track_caller]
 fn is_reply(frame: &Value, task_id: impl Into<Value>, success: bool, message: &str) {
@@ -403,8 +407,10 @@ async fn what_is_not_there_is_unsupported_and_what_is_not_configured_unavailable
     let mut client = connect(&Bridge::new(Config::default()));
     for (frame, kind) in [
         (json!({"action": "noSuchThing", "taskId": "1"}), "unsupported"),
-        (json!({"action": "startBuzzer", "taskId": "1", "params": {"beep": "50"}}), "unsupported"),
-        (json!({"action": "startBuzzer", "taskId": "1"}), "unsupported"),
+        (json!({"action": "speech", "taskId": "1", "params": {"text": "一"}}), "unsupported"),
+        (json!({"action": "speech", "taskId": "1"}), "unsupported"),
+        (json!({"action": "startBuzzer", "taskId": "1"}), "bad_request"),
+        (buzzer("1"), "device_unavailable"),
         (card("1"), "device_unavailable"),
         (code("1"), "device_unavailable"),
     ] {
