@@ -4,7 +4,8 @@
 //! temporary folder, works it from outside as clients and devices do, and prints a table. Never
 //! fails because of a figure: what is missed is shown as missed, what could not be measured says
 //! why, and the exit code is 0. `-- --json` prints one JSON object instead; `-- --quick` takes
-//! fewer samples, to see in CI that it runs: its figures mean little.
+//! fewer samples, to see in CI that it runs: its figures mean little. `-- cards idle`: only the
+//! sections in whose titles one of the words stands.
 //!
 //! # How to read it
 //!
@@ -33,6 +34,14 @@
 //!   and until the first reply.
 //! * **wake-ups** are context switches of all threads, as a rate per minute, while nobody wants
 //!   anything. Floor: an idle tokio server. Ptys stand for the real drivers' ports.
+//! * **cards**: a pcscd of the bench's own, with the tests' readers and a card that answers at once,
+//!   or after 5 ms. Floor: this program once more, which calls the `pcsc` crate and nothing else: a
+//!   command is begin, transmit, end. Client, bridge, floor, pcscd and card share one processor.
+//!   Batches stand beside three floors: one transaction; a transaction a command; one transaction
+//!   in a program that has a second thread, which by itself makes each of the library's system
+//!   calls dearer. `card put down` is the time between a notification of PC/SC in a program that
+//!   does nothing else and the event at a client, in which the bridge has read the card. Polling's
+//!   floor waits as long as the bridge's thread does, without listing the readers each time.
 //! * **recording**: both sides are the bridge here, one with `--record`, everything replaced, and
 //!   the floor without. A card lies there already when `getIDCardInfo` is asked, so that the figure
 //!   is the driver's work and not a person's; the simulated reader reads in the smallest step of a
@@ -46,7 +55,9 @@
 //! Targets are those of the project; a row without one is reported only.
 
 mod bridge {
+    pub(crate) mod cards;
     pub(crate) mod client;
+    pub(crate) mod direct;
     pub(crate) mod floor;
     pub(crate) mod idle;
     pub(crate) mod kernel;
@@ -66,7 +77,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bridge::report::Report;
-use bridge::{floor, idle, recording, replay, round_trips, scans, start};
+use bridge::{cards, floor, idle, recording, replay, round_trips, scans, start};
 
 /// Anything that can go wrong while measuring; it is shown, and ends one section.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -89,7 +100,7 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// About two and a half minutes. A whole minute of idling, because timers of half a minute are to
+    /// About four minutes. A whole minute of idling, because timers of half a minute are to
     /// be seen, too.
     const FULL: Self = Self {
         rounds: 15,
@@ -99,7 +110,7 @@ impl Effort {
         starts: 30,
         idle: Duration::from_secs(60),
     };
-    /// About twenty seconds.
+    /// About half a minute.
     const QUICK: Self = Self {
         rounds: 5,
         trips: 200,
@@ -120,7 +131,12 @@ fn main() -> ExitCode {
     if !has("--bench") {
         return ExitCode::SUCCESS;
     }
-    let report = run(if has("--quick") { Effort::QUICK } else { Effort::FULL }, has("--quick"));
+    let chosen = |group: &str| {
+        let mut words = arguments.iter().filter(|argument| !argument.starts_with('-')).peekable();
+        words.peek().is_none() || words.any(|word| group.contains(word.as_str()))
+    };
+    let effort = if has("--quick") { Effort::QUICK } else { Effort::FULL };
+    let report = run(effort, has("--quick"), chosen);
     let text = if has("--json") { report.json() } else { report.table() };
     // A reader that has seen enough is no failure.
     let _ = writeln!(io::stdout(), "{text}");
@@ -129,19 +145,20 @@ fn main() -> ExitCode {
 
 type Section = fn(Effort, &mut Report) -> Outcome<()>;
 
-fn run(effort: Effort, quick: bool) -> Report {
+fn run(effort: Effort, quick: bool, chosen: impl Fn(&str) -> bool) -> Report {
     let began = Instant::now();
     let mut report = Report::new(quick);
-    let sections: [(&'static str, Section); 7] = [
+    let sections: [(&'static str, Section); 8] = [
         (round_trips::GROUP, round_trips::measure),
         (scans::GROUP, scans::measure),
         (start::GROUP, start::measure),
         (idle::MEMORY, idle::memory),
         (idle::WAKE_UPS, idle::wake_ups),
+        (cards::GROUP, cards::measure),
         (recording::GROUP, recording::measure),
         (replay::GROUP, replay::measure),
     ];
-    for (group, measure) in sections {
+    for (group, measure) in sections.into_iter().filter(|(group, _)| chosen(group)) {
         let _ = writeln!(io::stderr(), "measuring: {group} …");
         if let Err(error) = measure(effort, &mut report) {
             report.not_measured(group, &error.to_string());

@@ -1,5 +1,6 @@
 //! The floors: bare tokio servers in processes of their own, started by [`super::process`] with
-//! `--floor TRANSPORT ADDRESS DATA` or `--floor relay SOCKET PTY`. They end by being killed.
+//! `--floor TRANSPORT ADDRESS DATA`, `--floor relay SOCKET PTY`, or `--floor direct SOCKET READER`,
+//! which is [`super::direct`]. They end by being killed.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -15,6 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::client::Transport;
+use super::direct;
 use crate::Outcome;
 
 /// The argument that makes this program a floor.
@@ -76,6 +78,9 @@ pub(crate) fn main(arguments: &[String]) -> ExitCode {
 
 fn run(arguments: &[String]) -> Outcome<()> {
     let [what, address, more] = arguments else { return Err("three arguments".into()) };
+    if what == direct::WORD {
+        return direct::serve(address, more);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         if what == RELAY {

@@ -1,10 +1,12 @@
 //! What the kernel is asked about processes: where they run, what they hold, how often they ran.
-//! From `sched_setaffinity(2)` and proc(5).
+//! From `sched_setaffinity(2)` and proc(5). And what time it is for all of them.
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::Outcome;
 
@@ -94,6 +96,11 @@ pub(crate) fn switches(process: u32) -> Outcome<f64> {
         sum += field(&status, "nonvoluntary_ctxt_switches")?;
     }
     Ok(sum)
+}
+
+/// The time on `CLOCK_MONOTONIC`, which is the same in all processes.
+pub(crate) fn now() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()
 }
 
 fn move_threads(process: u32, to: &CpuSet) -> Outcome<()> {

@@ -13,11 +13,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::{Address, Client, Transport};
-use super::floor;
+use super::{direct, floor};
 use crate::Outcome;
 
 /// How long anything here may take before it counts as failed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
+
+/// Where libpcsclite finds the PC/SC service. It looks once in a process's life.
+const SERVICE: &str = "PCSCLITE_CSOCK_NAME";
 
 /// How long a replay may take: an hour's should take less than 4 s.
 const REPLAY_LIMIT: Duration = Duration::from_secs(120);
@@ -59,7 +62,7 @@ impl Bridge {
         for section in SECTIONS {
             devices += &format!("[{section}]\ndriver = \"simulated\"\n");
         }
-        Self::start(private_folder()?, &devices, true, &[])
+        Self::start(private_folder()?, &devices, true, &[], &[])
     }
 
     /// Starts one with a simulated ID-card reader that may record, and from the start does so under
@@ -73,7 +76,7 @@ impl Bridge {
             directory.display()
         );
         let record: Vec<&str> = record.into_iter().flat_map(|name| ["--record", name]).collect();
-        Self::start(folder, &config, false, &record)
+        Self::start(folder, &config, false, &record, &[])
     }
 
     /// Starts one with the real drivers of the ID-card reader and the scanner on these ports.
@@ -85,12 +88,24 @@ impl Bridge {
         }
         let port = scanner.display();
         devices += &format!("[qr_scanner]\ndriver = \"serial\"\nport = \"{port}\"\n");
-        Self::start(private_folder()?, &devices, false, &[])
+        Self::start(private_folder()?, &devices, false, &[], &[])
+    }
+
+    /// Starts one with `sections` of card readers that the PC/SC service of this socket knows.
+    pub(crate) fn with_readers(sections: &str, service: &Path) -> Outcome<Self> {
+        Self::start(private_folder()?, sections, false, &[], &[(SERVICE, service)])
     }
 
     /// `sections` of the configuration besides `[listen]`; `everywhere`: on TCP and HTTP as well as
-    /// on the Unix socket; `more` arguments of `serve`. Not waited for.
-    fn start(folder: TempDir, sections: &str, everywhere: bool, more: &[&str]) -> Outcome<Self> {
+    /// on the Unix socket; `more` arguments of `serve`, and variables of its environment. Not
+    /// waited for.
+    fn start(
+        folder: TempDir,
+        sections: &str,
+        everywhere: bool,
+        more: &[&str],
+        environment: &[(&str, &Path)],
+    ) -> Outcome<Self> {
         let mut config = format!("[listen]\nunix = \"{}\"\n", socket(folder.path()).display());
         let ports = if everywhere { Some((free_port()?, free_port()?)) } else { None };
         if let Some((tcp, http)) = ports {
@@ -102,6 +117,7 @@ impl Bridge {
         let log = File::create(folder.path().join("log"))?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_hharome"));
         command.arg("serve").arg("--config").arg(file).args(more).stderr(log);
+        command.envs(environment.iter().copied());
         let spawned = Instant::now();
         let process = Running::spawn(&mut command)?;
         Ok(Self { process, folder, ports, spawned })
@@ -231,7 +247,16 @@ impl Floor {
         let folder = private_folder()?;
         let path = socket(folder.path());
         let (path_word, pty) = (path.display().to_string(), pty.display().to_string());
-        let process = floor_process(&[floor::RELAY, &path_word, &pty])?;
+        let process = floor_process(&[floor::RELAY, &path_word, &pty], &[])?;
+        Ok(Self { process, address: Address::Unix(path), _folder: folder })
+    }
+
+    /// The program that asks the PC/SC service of this socket itself, about the reader of this name.
+    pub(crate) fn direct(reader: &str, service: &Path) -> Outcome<Self> {
+        let folder = private_folder()?;
+        let path = socket(folder.path());
+        let arguments = [direct::WORD, &path.display().to_string(), reader];
+        let process = floor_process(&arguments, &[(SERVICE, service)])?;
         Ok(Self { process, address: Address::Unix(path), _folder: folder })
     }
 
@@ -242,7 +267,7 @@ impl Floor {
             Transport::Tcp => Address::Tcp(free_port()?),
             Transport::WebSocket => Address::WebSocket(free_port()?),
         };
-        let process = floor_process(&[transport.word(), &address.to_string(), data])?;
+        let process = floor_process(&[transport.word(), &address.to_string(), data], &[])?;
         Ok(Self { process, address, _folder: folder })
     }
 
@@ -257,9 +282,10 @@ impl Floor {
     }
 }
 
-fn floor_process(arguments: &[&str]) -> Outcome<Running> {
+fn floor_process(arguments: &[&str], environment: &[(&str, &Path)]) -> Outcome<Running> {
     let mut command = Command::new(std::env::current_exe()?);
-    Running::spawn(command.arg(floor::FLAG).args(arguments))
+    command.arg(floor::FLAG).args(arguments).envs(environment.iter().copied());
+    Running::spawn(&mut command)
 }
 
 struct Running(Child);

@@ -51,6 +51,11 @@ impl Pairs {
         range(self.0.iter().map(|pair| pair.1)).median
     }
 
+    /// By how much the bridge's are more than the floor's, round by round.
+    pub(crate) fn difference(&self) -> Range {
+        range(self.0.iter().map(|(measured, floor)| measured - floor))
+    }
+
     /// The ratios of the rounds.
     pub(crate) fn ratio(&self) -> Range {
         range(self.0.iter().map(|(measured, floor)| measured / floor))
