@@ -9,6 +9,9 @@
 #[expect(dead_code, reason = "of the scenes only their names and words are wanted here")]
 mod scenes;
 
+#[path = "recordings/leaks.rs"]
+mod leaks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use hharome::replay::{self, FrameSink, Options};
+use leaks::{Content, Secret, Secrets};
 use sha2::{Digest, Sha256};
 
 /// How often each recording is replayed to see that nothing of chance is in it. All of them once
@@ -78,6 +82,59 @@ fn no_recording_holds_what_is_a_persons() {
     let dirty: Vec<_> = said.lines().filter(|line| !good(line)).collect();
     assert_eq!(dirty, Vec::<&str>::new());
     assert_eq!(code, Some(0));
+}
+
+#[test]
+fn no_recording_holds_what_is_on_the_virtual_cards() {
+    let secrets = Secrets::with(scenes::secrets());
+    let mut with_cards = 0;
+    for (name, folder) in recordings() {
+        if let Some(told) = secrets.told_by(&folder) {
+            assert_eq!(told, Vec::<&str>::new(), "{name}");
+            with_cards += 1;
+        }
+    }
+    assert!(with_cards > 30, "the recordings with cards were not found");
+}
+
+#[test]
+fn a_secret_is_found_however_it_is_written() {
+    let (name, number) = (Secret::text("郑小二"), Secret::text("990102199511230026"));
+    for (secret, texts) in [
+        (
+            name,
+            vec![
+                "\"name\":\"郑小二\"",
+                r"\u90d1\u5c0f\u4e8c",
+                r"\u90D1\u5C0F\u4E8C",
+                // GB18030, whole, in small letters with blanks, and in two answers of a card.
+                "0906D6A3D0A1B6FE9000",
+                "d6 a3 d0 a1 b6 fe",
+                "{\"t\":1,\"in\":\"D6A3D06103\"}\n{\"t\":2,\"out\":\"00C0\"}\n{\"t\":3,\"in\":\"A1B6FE9000\"}",
+                // UTF-16, and UTF-8 in base64 behind other bytes.
+                "D1900F5C8C4E",
+                "eOmDkeWwj+S6jA",
+                "eHjpg5HlsI/kuox4",
+            ],
+        ),
+        (
+            number,
+            vec![
+                "x990102199511230026x",
+                "393930313032313939353131323330303236",
+                "OTkwMTAyMTk5NTExMjMwMDI2",
+            ],
+        ),
+    ] {
+        for text in texts {
+            let mut content = Content::default();
+            content.add_text(text.as_bytes());
+            assert!(secret.is_in(&content), "{text}");
+        }
+        let mut content = Content::default();
+        content.add_text("郑小 99010219951123002X D6A3D0A1B6".as_bytes());
+        assert!(!secret.is_in(&content), "{}", secret.what);
+    }
 }
 
 #[test]

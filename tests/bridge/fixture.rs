@@ -87,11 +87,21 @@ impl Daemon {
 
     /// [`Daemon::start`] in a folder that is there already.
     pub(crate) async fn start_in(folder: TempDir, listen: &str, sections: &str) -> Self {
+        Self::start_with(folder, listen, sections, &[]).await
+    }
+
+    /// [`Daemon::start`] in a folder that is there already, with more in its environment.
+    pub(crate) async fn start_with(
+        folder: TempDir,
+        listen: &str,
+        sections: &str,
+        environment: &[(&str, &Path)],
+    ) -> Self {
         write_config(folder.path(), listen, sections);
         let config = folder.path().join("config.toml");
         let mut command = hharome(folder.path());
-        let mut child =
-            command.arg("serve").arg("--config").arg(config).spawn().expect("the daemon starts");
+        command.envs(environment.iter().copied()).arg("serve").arg("--config").arg(config);
+        let mut child = command.spawn().expect("the daemon starts");
         let stderr = child.stderr.take().expect("stderr is piped");
         let (said, log) = watch::channel(Vec::new());
         tokio::spawn(async move {

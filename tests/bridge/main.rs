@@ -13,15 +13,24 @@
     reason = "whatever goes wrong in a test fails it"
 )]
 
+mod cards;
+mod cards_together;
 mod cli;
 mod code;
 mod fixture;
 mod frames;
 mod id_card;
 mod id_card_calls;
+#[expect(dead_code, reason = "the recordings' own test uses all of it")]
+#[path = "../recordings/leaks.rs"]
+mod leaks;
 mod life;
+#[expect(dead_code, unused_imports, reason = "the port's own tests use all of it")]
+#[path = "../pcscd/mod.rs"]
+mod pcscd;
 mod photo;
 mod reader_trouble;
+mod recorded_cards;
 mod recording;
 mod recording_middle;
 mod sam_v;

@@ -14,6 +14,8 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a scene that goes wrong is not kept")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+#[path = "../leaks.rs"]
+mod leaks;
 mod scenes;
 
 use std::fs;
@@ -101,6 +103,10 @@ async fn make(scene: Scene) -> Result<u64, String> {
     let daemon = fs::read_to_string(made.join("daemon.jsonl")).unwrap_or_default();
     if !daemon.lines().last().is_some_and(|line| line.contains("\"end\":")) {
         return Err("the recording has no end".to_owned());
+    }
+    let secrets = leaks::Secrets::with(scenes::secrets());
+    if let Some(told) = secrets.told_by(&made).filter(|told| !told.is_empty()) {
+        return Err(format!("the recording tells {}", told.join(", ")));
     }
     let kept = root().join(&name);
     let keep = || {

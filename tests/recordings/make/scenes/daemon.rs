@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::client_async;
 
 use super::client::Client;
+use super::pcscd::Pcscd;
 use super::{AMPLE, Stage, pause, soon};
 
 /// What stands in every scene's configuration: nothing of the machine that it is played on, and a
@@ -60,12 +61,22 @@ impl Stage {
 
     /// [`Stage::start`] with further lines in `[listen]`.
     pub(super) async fn start_with(&self, listen: &str, sections: &str) -> Daemon {
-        self.spawn(listen, sections, &["--record", &self.name]).await
+        self.spawn(listen, sections, &["--record", &self.name], None).await
     }
 
     /// A daemon that records nothing yet.
     pub(super) async fn start_unrecorded(&self, sections: &str) -> Daemon {
-        self.spawn("", sections, &[]).await
+        self.spawn("", sections, &[], None).await
+    }
+
+    /// A daemon at the readers of this service that records from the start.
+    pub(super) async fn start_at(&self, service: &Pcscd, sections: &str) -> Daemon {
+        self.spawn("", sections, &["--record", &self.name], Some(service)).await
+    }
+
+    /// A daemon at the readers of this service that records nothing.
+    pub(super) async fn start_unrecorded_at(&self, service: &Pcscd, sections: &str) -> Daemon {
+        self.spawn("", sections, &[], Some(service)).await
     }
 
     /// The recording's name.
@@ -73,11 +84,18 @@ impl Stage {
         &self.name
     }
 
-    async fn spawn(&self, listen: &str, sections: &str, arguments: &[&str]) -> Daemon {
+    async fn spawn(
+        &self,
+        listen: &str,
+        sections: &str,
+        arguments: &[&str],
+        readers: Option<&Pcscd>,
+    ) -> Daemon {
         write_config(&self.folder, listen, sections);
         let mut child = Command::new(env!("CARGO_BIN_EXE_hharome"))
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(readers.map(|readers| ("PCSCLITE_CSOCK_NAME", readers.socket())))
             .current_dir(&self.folder)
             .args(["serve", "--config"])
             .arg(self.folder.join("config.toml"))

@@ -1,7 +1,7 @@
 //! The scenes that are recorded, and the stage that they are played on.
 //!
 //! A scene is one behaviour of the bridge: it starts the daemon, works devices at the far ends of
-//! ptys, plays the clients, and stops the daemon. It waits for events and never for a time, but
+//! ptys, in memory and in a PC/SC service of its own, plays the clients, and stops the daemon. It waits for events and never for a time, but
 //! for the pauses that people make between two gestures. What must be so is insisted on: a
 //! recording of something else than it says is not kept.
 
@@ -11,17 +11,27 @@ use std::pin::Pin;
 use std::time::Duration;
 
 mod card_calls;
+mod card_life;
+mod card_readers;
 mod cards;
+mod chips;
 mod client;
 mod codes;
+mod cpu_card_polling;
+mod cpu_cards;
 mod daemon;
 mod life;
 mod line_trouble;
 mod other_reader;
+#[expect(dead_code, unused_imports, reason = "the tests of cards use all of it")]
+#[path = "../../../pcscd/mod.rs"]
+mod pcscd;
+mod psams;
 mod reader;
 mod scanner;
 mod scanner_trouble;
 mod slow;
+mod social_security;
 mod statuses;
 mod wire;
 
@@ -61,6 +71,13 @@ impl Stage {
         Self { name: name.to_owned(), folder: folder.to_owned() }
     }
 
+    /// A stage beside it, for another daemon.
+    fn beside(&self, name: &str) -> Self {
+        let folder = self.folder.join(name);
+        std::fs::create_dir(&folder).expect("the folder is ours");
+        Self { name: name.to_owned(), folder }
+    }
+
     /// A path in its folder.
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -76,6 +93,12 @@ pub(crate) fn all() -> Vec<Scene> {
         line_trouble::scenes(),
         codes::scenes(),
         scanner_trouble::scenes(),
+        cpu_cards::scenes(),
+        cpu_card_polling::scenes(),
+        psams::scenes(),
+        social_security::scenes(),
+        card_readers::scenes(),
+        card_life::scenes(),
         wire::scenes(),
         slow::scenes(),
         life::scenes(),
@@ -83,6 +106,15 @@ pub(crate) fn all() -> Vec<Scene> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Names and numbers on cards that scenes describe, and data that they send to cards, in hex: no
+/// recording may hold them.
+pub(crate) fn secrets() -> (Vec<&'static str>, Vec<&'static str>) {
+    let numbers = ["990102951123002", "99010320000229002X"];
+    // One character is in any text.
+    let names = social_security::NAMES.into_iter().filter(|name| name.chars().count() > 1);
+    (names.chain(numbers).collect(), psams::DATA.to_vec())
 }
 
 /// Ample for anything on a slow, busy machine; only failures take that long.

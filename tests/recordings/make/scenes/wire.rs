@@ -65,7 +65,7 @@ async fn answers_at_once(stage: Stage) {
         client.leave().await;
     }
     let mut client = daemon.unix().await;
-    for name in ["startBuzzer", "speech", "receiptPrinting", "initFace", "noSuchAction", ""] {
+    for name in ["deviceConfig", "speech", "receiptPrinting", "initFace", "noSuchAction", ""] {
         client.ask(action(name, "1")).await;
     }
     for frame in [
