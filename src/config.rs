@@ -34,13 +34,14 @@ use std::path::{Path, PathBuf};
 pub use self::commented::commented;
 pub use self::devices::{
     Buzzer, BuzzerDriver, BuzzerModel, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard,
-    IdCardDriver, Infrared, InfraredDriver, Microphone, MicrophoneDriver, Printer, PrinterDriver,
-    Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger, SamBaud, SecondScreen,
-    SecondScreenDriver, SocialSecurityCard, SocialSecurityCardDriver, Speech, SpeechDriver,
+    IdCardDriver, Infrared, InfraredDriver, Input, InputDriver, Microphone, MicrophoneDriver,
+    Printer, PrinterDriver, Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger,
+    SamBaud, SecondScreen, SecondScreenDriver, SocialSecurityCard, SocialSecurityCardDriver,
+    Speech, SpeechDriver,
 };
 pub use self::listen::{
     DEFAULT_HTTP, DEFAULT_TCP, DeviceInfo, Limits, Listen, Log, LogLevel, Recording, Secret,
-    Timeouts, default_unix_path,
+    Session, Timeouts, default_unix_path,
 };
 pub use self::recorded::Written;
 pub use self::rule::ApduPattern;
@@ -111,6 +112,8 @@ sections! {
     device_info: DeviceInfo,
     /// `[timeouts]`: how long calls wait.
     timeouts: Timeouts,
+    /// `[session]`: the desktop session of the kiosk's user.
+    session: Session,
     /// `[id_card]`: the resident ID card reader.
     id_card: IdCard,
     /// `[qr_scanner]`: the scanner of QR and bar codes.
@@ -127,6 +130,8 @@ sections! {
     printer: Printer,
     /// `[infrared]`: the sensor that tells whether somebody stands there.
     infrared: Infrared,
+    /// `[input]`: what people operate the kiosk by.
+    input: Input,
     /// `[second_screen]`: the screen that shows a picture to the customer.
     second_screen: SecondScreen,
     /// `[speech]`: the speech synthesiser.
@@ -199,7 +204,7 @@ impl Config {
     }
 
     /// Every device section with the word of its driver, in the order of the file.
-    pub fn drivers(&self) -> [(&'static str, &'static str); 12] {
+    pub fn drivers(&self) -> [(&'static str, &'static str); 13] {
         [
             ("id_card", self.id_card.driver.word()),
             ("qr_scanner", self.qr_scanner.driver.word()),
@@ -209,6 +214,7 @@ impl Config {
             ("microphone", self.microphone.driver.word()),
             ("printer", self.printer.driver.word()),
             ("infrared", self.infrared.driver.word()),
+            ("input", self.input.driver.word()),
             ("second_screen", self.second_screen.driver.word()),
             ("speech", self.speech.driver.word()),
             ("buzzer", self.buzzer.driver.word()),
@@ -382,7 +388,7 @@ impl Config {
             .collect()
     }
 
-    fn drivers_mut(&mut self) -> [&mut dyn Driver; 12] {
+    fn drivers_mut(&mut self) -> [&mut dyn Driver; 13] {
         [
             &mut self.id_card.driver,
             &mut self.qr_scanner.driver,
@@ -392,6 +398,7 @@ impl Config {
             &mut self.microphone.driver,
             &mut self.printer.driver,
             &mut self.infrared.driver,
+            &mut self.input.driver,
             &mut self.second_screen.driver,
             &mut self.speech.driver,
             &mut self.buzzer.driver,

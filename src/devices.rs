@@ -18,11 +18,11 @@ use hharome_hardware::id_card::IdCard;
 use hharome_hardware::id_card::photo::PhotoDecoder;
 use hharome_hardware::id_card::sam_v::{self, SamV};
 use hharome_hardware::id_card::virtual_reader::VirtualReader;
-use hharome_hardware::port::SerialPort;
+use hharome_hardware::port::Port;
 use hharome_hardware::port::far_end::{self, FarEnd, Plug, VirtualDevice};
 use hharome_hardware::port::memory::memory_port;
 use hharome_hardware::port::serial::SerialDevice;
-use hharome_hardware::port::tape::Taped;
+use hharome_hardware::port::tape::{Flow, Taped};
 use hharome_hardware::social_security::SocialSecurityCard;
 use hharome_hardware::source::Source;
 use hharome_protocol::bridge::{DeviceState, DeviceStatus, SimulateParams};
@@ -66,7 +66,7 @@ pub struct Devices {
     /// Those that this version has no drivers for.
     others: Vec<Device>,
     /// The configuration's sections.
-    order: [&'static str; 12],
+    order: [&'static str; 13],
 }
 
 /// The sections whose devices are built here.
@@ -334,7 +334,7 @@ fn id_card(config: &config::IdCard, outside: &mut Outside) -> Slot<IdCard> {
         device.status.cannot_do("decode photos: set photo_decoder in [id_card]");
     }
     let status = device.status.clone();
-    let port = outside_port(port, &status, outside);
+    let port = outside_port(port, &status, Flow::Pieces, outside);
     tokio::spawn(device::run(port, SamV::new(settings, source.clone()), status));
     Slot::started(device, source, hand)
 }
@@ -356,7 +356,7 @@ fn qr_scanner(config: &config::QrScanner, outside: &mut Outside) -> Slot<Code> {
     };
     let device = Device::at_port(section, driver, config.port.as_deref());
     let status = device.status.clone();
-    let port = outside_port(port, &status, outside);
+    let port = outside_port(port, &status, Flow::Pieces, outside);
     tokio::spawn(device::run(port, SerialScanner::new(settings, source.clone()), status));
     Slot::started(device, source, hand)
 }
@@ -427,7 +427,7 @@ pub fn photo_decoder(config: &config::IdCard) -> Option<PhotoDecoder> {
 }
 
 /// A port of this kiosk that is made when it is sure that no recording stands in its place.
-type NewPort = Box<dyn FnOnce() -> Box<dyn SerialPort>>;
+type NewPort = Box<dyn FnOnce() -> Box<dyn Port>>;
 
 fn real_port(path: Option<&str>) -> NewPort {
     // The configuration refuses a real driver without a port.
@@ -438,7 +438,7 @@ fn real_port(path: Option<&str>) -> NewPort {
 fn simulated_port(name: &str, device: impl VirtualDevice + 'static) -> (NewPort, Plug) {
     let (port, end) = memory_port(name);
     let plug = end.plug().clone();
-    let port = move || -> Box<dyn SerialPort> {
+    let port = move || -> Box<dyn Port> {
         tokio::spawn(far_end::run(end, device));
         Box::new(port)
     };
@@ -447,12 +447,17 @@ fn simulated_port(name: &str, device: impl VirtualDevice + 'static) -> (NewPort,
 
 /// The kiosk's port with the tape around it, or the recording's in its place: the hand of a
 /// simulated device moves nothing then.
-fn outside_port(port: NewPort, status: &Status, outside: &mut Outside) -> Box<dyn SerialPort> {
+fn outside_port(
+    port: NewPort,
+    status: &Status,
+    flow: Flow,
+    outside: &mut Outside,
+) -> Box<dyn Port> {
     match outside {
         Outside::Kiosk(recorder) => {
-            Box::new(Taped::new(port(), status, Arc::new(recorder.clone())))
+            Box::new(Taped::new(port(), status, flow, Arc::new(recorder.clone())))
         }
-        Outside::Recording(ports) => ports.serial(status.name()),
+        Outside::Recording(ports) => ports.line(status.name()),
     }
 }
 

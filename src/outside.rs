@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hharome_hardware::port::SerialPort;
+use hharome_hardware::port::Port;
 use hharome_hardware::port::card::CardPort;
 
 use crate::recording::recorder::Recorder;
@@ -21,7 +21,7 @@ pub enum Outside {
 /// The ports of a recording.
 pub trait RecordedPorts: Send {
     /// The port of the device with this section of the configuration.
-    fn serial(&mut self, device: &'static str) -> Box<dyn SerialPort>;
+    fn line(&mut self, device: &'static str) -> Box<dyn Port>;
 
     /// The slot of a card reader that is taped under this name.
     fn card(&mut self, device: &'static str) -> Box<dyn CardPort>;

@@ -29,7 +29,7 @@ const REPLAY_LIMIT: Duration = Duration::from_secs(120);
 const LAST_LINES: usize = 4;
 
 /// Every device section of a configuration.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "id_card",
     "qr_scanner",
     "cpu_card",
@@ -38,6 +38,7 @@ const SECTIONS: [&str; 12] = [
     "microphone",
     "printer",
     "infrared",
+    "input",
     "second_screen",
     "speech",
     "buzzer",

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::port::{BoxedLine, PortError, SerialPort};
+use crate::port::{BoxedLine, Port, PortError};
 
 /// Why a device cannot give what is asked of it. The details are for people who mend things; they
 /// never hold what is on a person's card.
@@ -270,26 +270,43 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Speaks one device's language over a serial line.
+/// Speaks one device's language over a line.
 pub trait Driver: Send + 'static {
-    /// The rate at which the line is opened, in baud.
-    fn baud(&self) -> u32;
+    /// The rate at which a serial line is opened, in baud; 0 where the line has none.
+    fn baud(&self) -> u32 {
+        0
+    }
+
+    /// Called before each opening: ends when the line is wanted. A driver whose device is to be left
+    /// alone while nobody uses it waits here.
+    fn wanted(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 
     /// Called each time the line has been opened: starts the device, says `Ready`, and works until
-    /// the line is gone or the device does not do what it should.
-    fn run(&mut self, line: BoxedLine, status: &Status) -> impl Future<Output = Trouble> + Send;
+    /// the line is gone, the device does not do what it should, or (`None`) nobody wants it any
+    /// more.
+    fn run(
+        &mut self,
+        line: BoxedLine,
+        status: &Status,
+    ) -> impl Future<Output = Option<Trouble>> + Send;
 
     /// Called when the device cannot be used: whoever waits for it has to learn why.
     fn unusable(&mut self, trouble: &Trouble);
 }
 
 /// A device's whole life. Never ends by itself.
-pub async fn run(mut port: Box<dyn SerialPort>, mut driver: impl Driver, status: Status) {
+pub async fn run(mut port: Box<dyn Port>, mut driver: impl Driver, status: Status) {
     loop {
+        driver.wanted().await;
         let trouble = match port.open(driver.baud()) {
             Ok(line) => {
                 status.count("opened");
-                driver.run(line, &status).await
+                match driver.run(line, &status).await {
+                    Some(trouble) => trouble,
+                    None => continue,
+                }
             }
             Err(error) => Trouble::from(error),
         };

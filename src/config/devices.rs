@@ -10,8 +10,8 @@ use hharome_hardware::buzzer::{CommandSet, Family, Program, Template};
 
 use super::rule::{
     ApduPattern, apdu_patterns, beep_command, beep_program, card_patterns, device_path, frame_mark,
-    limit, millis, name, one_of, optional, path, printer_address, sam_baud, slot_patterns, span,
-    switch, whole,
+    limit, millis, name, one_of, optional, path, places, printer_address, sam_baud, slot_patterns,
+    span, switch, whole,
 };
 use super::schema::section;
 use super::words::{drivers, words};
@@ -322,6 +322,29 @@ section! {
         /// Where the sensor is, for serial.
         port: Option<String> = None;
         "port", Example(r#""/dev/ttyS2""#), optional(device_path()), Restart;
+    }
+}
+
+drivers! {
+    /// The drivers of what people operate the kiosk by.
+    InputDriver {
+        /// Input devices of the kernel.
+        Evdev = "evdev",
+    }
+}
+
+section! {
+    /// What people operate the kiosk by: touch screens, keyboards. Whoever touches one of them is
+    /// there, which `ampeStartOperationWatcher` wants to know; what is typed is not looked at.
+    Input {
+        /// What drives it.
+        driver: InputDriver = InputDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+        /// Which input devices, each a path, vendor and product, or a pattern with * and ? over their
+        /// names. Left out: all that have keys, buttons or a touch surface.
+        devices: Vec<String> = Vec::new();
+        "devices", Example(r#"["*Touch*", "/dev/input/by-path/platform-i8042-serio-0-event-kbd"]"#),
+        places(), Restart;
     }
 }
 

@@ -117,6 +117,24 @@ section! {
 }
 
 section! {
+    /// The desktop session of the kiosk's user. Speech, sound and screens often belong to it, while
+    /// the daemon is a service of the system; these keys say where that session is. The daemon's user
+    /// also needs its permission.
+    Session {
+        /// The session's folder of sockets: speech-dispatcher, PipeWire and PulseAudio are there.
+        /// Left out: $XDG_RUNTIME_DIR.
+        runtime_dir: Option<PathBuf> = None;
+        "runtime_dir", Example(r#""/run/user/1000""#), optional(path()), Restart;
+        /// The X display of the second screen. Left out: $DISPLAY.
+        display: Option<String> = None;
+        "display", Example(r#"":0""#), optional(name("a display of X, such as :0")), Restart;
+        /// The file with the cookie that lets programs use that display. Left out: $XAUTHORITY.
+        xauthority: Option<PathBuf> = None;
+        "xauthority", Example(r#""/home/kiosk/.Xauthority""#), optional(path()), Restart;
+    }
+}
+
+section! {
     /// What getDeviceInfo answers. What is left out is read from the machine.
     DeviceInfo {
         /// The serial number; also the arome_deviceId of the JavaScript client.

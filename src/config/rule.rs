@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use hharome_hardware::buzzer::Template;
 use hharome_hardware::id_card::sam_v::RATES;
+use hharome_hardware::port::place::Place;
 use toml::de::DeValue;
 
 use super::devices::SamBaud;
@@ -151,6 +152,23 @@ pub(super) fn path() -> Rule<PathBuf> {
 pub(super) fn device_path() -> Rule<String> {
     Rule::new("the absolute path of a device", |value| absolute(value).map(str::to_owned))
 }
+
+/// A device without a fixed path, as [`Place`] writes it.
+pub(super) fn place() -> Rule<String> {
+    Rule::new(PLACE, |value| {
+        let given = string(value)?;
+        given.parse::<Place>().map(|_| given.to_owned()).map_err(|error| error.to_string())
+    })
+}
+
+/// Several of them.
+pub(super) fn places() -> Rule<Vec<String>> {
+    let one = place();
+    Rule::new(format!("a list; each {PLACE}"), move |value| each(value, |item| one.read(item)))
+}
+
+const PLACE: &str =
+    "an absolute path, USB vendor and product in hex (0c2e:0b61), or a name with * and ?";
 
 /// The path of a Unix socket.
 pub(super) fn socket_path() -> Rule<PathBuf> {

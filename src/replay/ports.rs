@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hharome_hardware::port::SerialPort;
+use hharome_hardware::port::Port;
 use hharome_hardware::port::card::CardPort;
 use hharome_hardware::port::replay::cards::replayed_card_port;
 use hharome_hardware::port::replay::{Findings, Settings, Timeline, replayed_port};
@@ -65,11 +65,11 @@ impl Inner {
 }
 
 impl RecordedPorts for FolderPorts {
-    fn serial(&mut self, device: &'static str) -> Box<dyn SerialPort> {
+    fn line(&mut self, device: &'static str) -> Box<dyn Port> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (tape, settings) = inner.tape(device);
-        // A scanner speaks when something happens; the others answer, and no more.
-        let settings = Settings { polled: device != "qr_scanner", ..settings };
+        // A reader of ID cards answers, and no more; the others speak when something happens.
+        let settings = Settings { polled: device == "id_card", ..settings };
         let (timeline, findings) = (inner.timeline.clone(), inner.findings.clone());
         Box::new(replayed_port(device, tape, timeline, settings, findings))
     }

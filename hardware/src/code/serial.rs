@@ -63,7 +63,7 @@ impl Driver for SerialScanner {
         self.settings.baud
     }
 
-    async fn run(&mut self, line: BoxedLine, status: &Status) -> Trouble {
+    async fn run(&mut self, line: BoxedLine, status: &Status) -> Option<Trouble> {
         let mut session = Session {
             line,
             framer: Framer::new(self.settings.framing.clone()),
@@ -76,9 +76,9 @@ impl Driver for SerialScanner {
         status.started();
         match self.scan(&mut session, status).await {
             Ok(never) => match never {},
-            Err(error) => Trouble::Absent {
+            Err(error) => Some(Trouble::Absent {
                 detail: format!("the scanner's line is gone: {error}; plug it in again"),
-            },
+            }),
         }
     }
 

@@ -80,7 +80,7 @@ impl Driver for SamV {
         self.baud
     }
 
-    async fn run(&mut self, line: BoxedLine, status: &Status) -> Trouble {
+    async fn run(&mut self, line: BoxedLine, status: &Status) -> Option<Trouble> {
         let mut session = Session {
             link: Link::new(line, self.baud),
             status,
@@ -88,7 +88,7 @@ impl Driver for SamV {
             unanswered_addresses: 0,
         };
         match self.work(&mut session).await {
-            Err(trouble) => trouble,
+            Err(trouble) => Some(trouble),
             Ok(never) => match never {},
         }
     }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 
 use super::far_end::{BoxedFarLine, FarEnd, FarLine, Plug};
-use super::{BoxedLine, PortError, SerialLine, SerialPort};
+use super::{BoxedLine, Line, Port, PortError};
 use crate::device::Trouble;
 
 /// Bytes that may be under way in one direction: more than the largest frame of any device here,
@@ -57,7 +57,7 @@ impl FarEnd for MemoryFarEnd {
     }
 }
 
-impl SerialPort for MemoryPort {
+impl Port for MemoryPort {
     fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
         let absent = || PortError::Absent { port: self.name.clone() };
         if !self.plug.is_in() {
@@ -90,7 +90,7 @@ struct MemoryLine {
     baud: Arc<AtomicU32>,
 }
 
-impl SerialLine for MemoryLine {
+impl Line for MemoryLine {
     fn set_baud(&mut self, baud: u32) -> io::Result<()> {
         self.baud.store(baud, Ordering::Relaxed);
         Ok(())

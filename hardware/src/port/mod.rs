@@ -1,15 +1,24 @@
 //! Ports: the narrow things between us and the outside of a device. They know no meaning.
 //!
-//! A [`SerialPort`] is a place where a serial device may be plugged in; opening it gives a
-//! [`SerialLine`], a stream of bytes at a rate. [`serial`] is the operating system's, [`memory`]
-//! one inside this process whose [`far_end`] is a virtual device; [`pty`] offers a far end to other
-//! programs. A driver cannot tell them apart. [`tape`] stands around any of them and tells what
-//! passes; [`replay`] is a port that gives what a tape has.
+//! A [`Port`] is a place where a device may be plugged in; opening it gives a [`Line`], a stream of
+//! bytes. Whatever a device's wire carries becomes one: [`serial`] lines and sockets are bytes
+//! already; where the wire has messages, such as reports and transfers, the line has [`packets`],
+//! and of input devices it has records ([`input`]). So one tape, one replay and one memory serve all
+//! of them. Chip cards alone are no lines: [`card`].
+//!
+//! [`memory`] is a port inside this process whose [`far_end`] is a virtual device; [`pty`] offers a
+//! far end to other programs. A driver cannot tell them apart. [`tape`] stands around any of them and
+//! tells what passes; [`replay`] is a port that gives what a tape has. [`place`] is how a person
+//! names the one that is meant.
 
 pub mod card;
 pub mod far_end;
+mod glob;
+pub mod input;
 pub mod memory;
+pub mod packets;
 pub mod pcsc;
+pub mod place;
 mod presence;
 pub mod pty;
 pub mod replay;
@@ -24,10 +33,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::device::Trouble;
 
-/// A place where a serial device may be plugged in.
-pub trait SerialPort: Send {
-    /// Opens the line at `baud`, 8 data bits, no parity, 1 stop bit, no flow control. Does not
-    /// block.
+/// A place where a device may be plugged in.
+pub trait Port: Send {
+    /// Opens the line. A serial one runs at `baud`, with 8 data bits, no parity, 1 stop bit and no
+    /// flow control; to any other kind the rate means nothing. Does not block.
     ///
     /// # Errors
     /// What is wrong with the port, by name, with the way out.
@@ -40,13 +49,15 @@ pub trait SerialPort: Send {
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 }
 
-/// An open serial line. Reading 0 bytes means that the far end is gone.
-pub trait SerialLine: AsyncRead + AsyncWrite + Send + Unpin {
-    /// Changes the rate of the open line.
+/// An open line. Reading 0 bytes means that the far end is gone.
+pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Changes the rate of the open line, if it is a serial one.
     ///
     /// # Errors
     /// Those of the operating system.
-    fn set_baud(&mut self, baud: u32) -> io::Result<()>;
+    fn set_baud(&mut self, _baud: u32) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Throws away what has arrived and was not read yet.
     ///
@@ -75,7 +86,7 @@ pub struct ModemLines {
 }
 
 /// A line of any kind.
-pub type BoxedLine = Box<dyn SerialLine>;
+pub type BoxedLine = Box<dyn Line>;
 
 /// Why a port cannot be opened. Each says the port's name and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +98,7 @@ pub enum PortError {
         port: String,
     },
     /// The file is there and we may not open it.
-    #[error("{port}: permission denied; add the daemon's user to the file's group (often dialout)")]
+    #[error("{port}: permission denied; {}", permission(port))]
     Denied {
         /// The port's path.
         port: String,
@@ -114,4 +125,28 @@ impl PortError {
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent { .. })
     }
+}
+
+/// What gives the daemon's user access to this port: device files belong to a group (Debian's
+/// defaults), sockets to the user whose session has made them.
+fn permission(port: &str) -> String {
+    let group = match port {
+        _ if port.starts_with("/dev/input/") => "input",
+        _ if port.starts_with("/dev/snd/") || !port.starts_with('/') => "audio",
+        _ if port.starts_with("/dev/gpiochip") => "gpio",
+        _ if port.starts_with("/dev/hidraw") || port.starts_with("/dev/bus/usb/") => {
+            return "USB devices belong to root: a udev rule has to give this one to a group that the \
+                    daemon's user is in"
+                .to_owned();
+        }
+        _ if port.starts_with("/dev/usb/lp") => "lp",
+        _ if port.starts_with("/dev/") => "dialout",
+        _ => {
+            return "the daemon's user may not use this socket: run the daemon as the user whose \
+                    session it belongs to, or let that user's group write to it and pass through its \
+                    folder"
+                .to_owned();
+        }
+    };
+    format!("add the daemon's user to the file's group (often {group})")
 }

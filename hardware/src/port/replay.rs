@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Opens are taken one after the other: each call of the driver takes the next attempt on the tape,
-//! and [`SerialPort::worth_opening`] waits for its time. What arrives comes in the pieces that the
+//! and [`Port::worth_opening`] waits for its time. What arrives comes in the pieces that the
 //! driver got then. Everything runs on tokio's clock and nothing else, so that a replay on the
 //! paused clock is the same each time.
 //!
@@ -35,7 +35,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::tape::PortEvent;
-use super::{BoxedLine, ModemLines, PortError, SerialLine, SerialPort};
+use super::{BoxedLine, Line, ModemLines, Port, PortError};
 use crate::device::Trouble;
 use reel::Reel;
 use timeline::Place;
@@ -121,7 +121,7 @@ fn lock(reel: &Mutex<Reel>) -> MutexGuard<'_, Reel> {
     reel.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl SerialPort for ReplayPort {
+impl Port for ReplayPort {
     fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
         lock(&self.reel).open(baud)?;
         Ok(Box::new(ReplayLine { reel: Arc::clone(&self.reel), place: None, sleep: None }))
@@ -145,7 +145,7 @@ impl SerialPort for ReplayPort {
     }
 }
 
-impl SerialLine for ReplayLine {
+impl Line for ReplayLine {
     fn set_baud(&mut self, baud: u32) -> io::Result<()> {
         lock(&self.reel).set_baud(baud);
         Ok(())

@@ -12,7 +12,7 @@ use serialport::{ClearBuffer, ErrorKind, SerialPort as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
 
-use super::{BoxedLine, ModemLines, PortError, SerialLine, SerialPort, presence};
+use super::{BoxedLine, Line, ModemLines, Port, PortError, presence};
 use crate::device::Trouble;
 
 /// A serial port by the path of its device file, `/dev/ttyUSB0` or better a stable name such as
@@ -41,7 +41,7 @@ impl SerialDevice {
     }
 }
 
-impl SerialPort for SerialDevice {
+impl Port for SerialDevice {
     fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
         let path = self.path.to_string_lossy();
         let line =
@@ -68,7 +68,7 @@ impl SerialPort for SerialDevice {
 
 struct OpenLine(SerialStream);
 
-impl SerialLine for OpenLine {
+impl Line for OpenLine {
     fn set_baud(&mut self, baud: u32) -> io::Result<()> {
         self.0.set_baud_rate(baud).map_err(io::Error::from)
     }

@@ -1,6 +1,6 @@
 //! The tape at a port: what passes between a driver and its line, for whoever records.
 //!
-//! [`Taped`] stands around any [`SerialPort`] and reports each open, byte, change and end to a
+//! [`Taped`] stands around any [`Port`] and reports each open, byte, change and end to a
 //! [`Tape`]; [`super::card::tape`] does so around card ports. It never changes, delays or refuses
 //! anything, and while the tape is off copies no more than what was asked last and a short answer to
 //! it. A recording may begin while a line has been open for days: what the driver said to start its
@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::card::tape::CardEvent;
-use super::{BoxedLine, ModemLines, PortError, SerialLine, SerialPort};
+use super::{BoxedLine, Line, ModemLines, Port, PortError};
 use crate::device::{State, Status, Trouble};
 
 /// Events of one start of a device that are kept at most: a SAM-V module tried at all five rates
@@ -170,9 +170,24 @@ impl From<LineFault> for io::Error {
     }
 }
 
-/// What a serial port was like before the tape began. Clones are handles on the same port.
-#[derive(Clone, Default)]
-struct PortMemory(Arc<Mutex<Remembered>>);
+/// How a device and its driver speak, which decides when a recording may begin and what it has to
+/// begin with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// Requests and answers, or pieces that come one after the other, such as codes: no recording
+    /// begins between two pieces.
+    #[default]
+    Pieces,
+    /// One thing after another without a pause, such as sound: any moment is as good as another.
+    Stream,
+    /// What holds until something else is said, such as a switch: a recording begins with the last
+    /// that was said.
+    Levels,
+}
+
+/// What a port was like before the tape began. Clones are handles on the same port.
+#[derive(Clone)]
+struct PortMemory(Arc<Mutex<Remembered>>, Flow);
 
 #[derive(Default)]
 struct Remembered {
@@ -187,6 +202,8 @@ struct Remembered {
     /// What was asked last, and the answer if it is a short one.
     asked: Option<Bytes>,
     answered: Option<Bytes>,
+    /// What was said last and holds, of [`Flow::Levels`].
+    level: Option<Bytes>,
 }
 
 impl Remembers for PortMemory {
@@ -202,10 +219,14 @@ impl Remembers for PortMemory {
             events.push(PortEvent::Out(asked.clone()));
             events.push(PortEvent::In(answered.clone()));
         }
+        events.extend(memory.level.clone().map(PortEvent::In));
         events
     }
 
     fn is_busy(&self) -> bool {
+        if self.1 != Flow::Pieces {
+            return false;
+        }
         self.lock()
             .last
             .is_some_and(|(at, asked)| at.elapsed() < if asked { ANSWER } else { PAUSE })
@@ -219,7 +240,7 @@ impl PortMemory {
         memory.events.push(event);
         memory.settled = false;
         memory.gone = None;
-        (memory.asked, memory.answered) = (None, None);
+        (memory.asked, memory.answered, memory.level) = (None, None, None);
     }
 
     fn gone(&self, event: PortEvent) {
@@ -228,6 +249,7 @@ impl PortMemory {
 
     fn closed(&self) {
         let mut memory = self.lock();
+        memory.level = None;
         match memory.gone.take() {
             Some(gone) => {
                 memory.events.truncate(1);
@@ -246,16 +268,22 @@ impl PortMemory {
         event: impl FnOnce() -> PortEvent,
     ) {
         let mut memory = self.lock();
-        match passed {
-            Some((true, bytes)) => memory.asked(bytes),
-            Some((false, bytes)) => memory.answered(bytes),
-            None => {}
+        match (passed, self.1) {
+            (_, Flow::Stream) | (None, _) => {}
+            (Some((true, bytes)), _) => memory.asked(bytes),
+            (Some((false, bytes)), Flow::Pieces) => memory.answered(bytes),
+            (Some((false, bytes)), Flow::Levels) => {
+                memory.level = memory.settled.then(|| Bytes::copy_from_slice(bytes));
+            }
         }
         if memory.settled {
             return;
         }
         if memory.events.len() >= KEPT_EVENTS || status.snapshot().state == State::Ready {
             memory.settle();
+            if let (Some((false, bytes)), Flow::Levels) = (passed, self.1) {
+                memory.level = Some(Bytes::copy_from_slice(bytes));
+            }
         } else {
             memory.events.push(event());
         }
@@ -296,7 +324,7 @@ impl Remembered {
 
 /// A port with a tape around it.
 pub struct Taped {
-    port: Box<dyn SerialPort>,
+    port: Box<dyn Port>,
     head: Head,
 }
 
@@ -311,8 +339,8 @@ struct Head {
 impl Taped {
     /// `port`, the port of the device with this status, whose events go to `tape`.
     #[must_use]
-    pub fn new(port: Box<dyn SerialPort>, status: &Status, tape: Arc<dyn Tape>) -> Self {
-        let memory = PortMemory::default();
+    pub fn new(port: Box<dyn Port>, status: &Status, flow: Flow, tape: Arc<dyn Tape>) -> Self {
+        let memory = PortMemory(Arc::default(), flow);
         tape.register(status.name(), Arc::new(memory.clone()));
         Self { port, head: Head { tape, memory, status: status.clone() } }
     }
@@ -348,7 +376,7 @@ impl Head {
     }
 }
 
-impl SerialPort for Taped {
+impl Port for Taped {
     fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
         match self.port.open(baud) {
             Ok(mut line) => {
@@ -376,7 +404,7 @@ struct TapedLine {
     head: Head,
 }
 
-impl SerialLine for TapedLine {
+impl Line for TapedLine {
     fn set_baud(&mut self, baud: u32) -> io::Result<()> {
         self.line.set_baud(baud)?;
         let event = || PortEvent::Baud(baud);

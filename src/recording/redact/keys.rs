@@ -155,7 +155,7 @@ const TABLE: &[(&[&str], Rule)] = &[
 ];
 
 /// The devices, by their sections of the configuration.
-const DEVICES: [&str; 12] = [
+const DEVICES: [&str; 13] = [
     "id_card",
     "qr_scanner",
     "cpu_card",
@@ -164,6 +164,7 @@ const DEVICES: [&str; 12] = [
     "microphone",
     "printer",
     "infrared",
+    "input",
     "second_screen",
     "speech",
     "buzzer",

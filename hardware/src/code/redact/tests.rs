@@ -16,7 +16,7 @@ use crate::device::{self, State, Status};
 use crate::port::far_end::{self, BoxedFarLine, VirtualDevice};
 use crate::port::memory::memory_port;
 use crate::port::tape::testing::Notebook;
-use crate::port::tape::{LineFault, Taped};
+use crate::port::tape::{Flow, LineFault, Taped};
 use crate::source::Source;
 
 const IDLE: Duration = Duration::from_millis(100);
@@ -369,7 +369,7 @@ async fn driven(pieces: Vec<(u64, Vec<u8>)>, framing: &Framing) -> (Vec<String>,
     let (port, end) = memory_port("a scanner");
     let status = Status::new("qr_scanner", State::Busy);
     let tape = Notebook::begun();
-    let port = Taped::new(Box::new(port), &status, Arc::new(tape.clone()));
+    let port = Taped::new(Box::new(port), &status, Flow::Pieces, Arc::new(tape.clone()));
     let source = Source::new();
     let settings =
         Settings { baud: 9600, framing: framing.clone(), idle: IDLE, same_code: Duration::ZERO };

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::port::glob;
+
 /// A pattern over readers' whole names: `*` stands for any characters, also none, `?` for exactly
 /// one; everything else, upper and lower case too, for itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +49,7 @@ impl ReaderPattern {
         if self.no_sams && name.contains("SAM") {
             return false;
         }
-        let name: Vec<char> = name.chars().collect();
-        let means = |glob: &str| matches(&glob.chars().collect::<Vec<_>>(), &name);
+        let means = |pattern: &str| glob::matches(pattern, name);
         means(&self.glob) && !self.except.iter().any(|glob| means(glob))
     }
 
@@ -70,32 +71,6 @@ impl fmt::Display for ReaderPattern {
             false => write!(f, "called {:?}", self.glob),
         }
     }
-}
-
-/// Tries the pattern from the left. Where it fails, the last `*` takes one character more: an
-/// earlier one need not be tried again, because whatever it could take the last one can as well.
-fn matches(pattern: &[char], name: &[char]) -> bool {
-    let (mut at, mut from) = (0, 0);
-    let mut star = None;
-    while let Some(character) = name.get(from) {
-        match pattern.get(at) {
-            Some('*') => {
-                star = Some((at, from));
-                at += 1;
-            }
-            Some(wanted) if *wanted == '?' || wanted == character => {
-                at += 1;
-                from += 1;
-            }
-            _ => {
-                let Some((of_star, taken)) = star else { return false };
-                star = Some((of_star, taken + 1));
-                at = of_star + 1;
-                from = taken + 1;
-            }
-        }
-    }
-    pattern.iter().skip(at).all(|rest| *rest == '*')
 }
 
 #[cfg(test)]

@@ -21,9 +21,8 @@ use crate::id_card::sam_v::{SamV, Settings as SamSettings};
 use crate::id_card::virtual_reader::{self, ReaderHand, VirtualReader};
 use crate::port::far_end::{self, FarEnd, Plug};
 use crate::port::memory::memory_port;
-use crate::port::tape::LineFault;
-use crate::port::tape::Taped;
 use crate::port::tape::testing::Notebook;
+use crate::port::tape::{Flow, LineFault, Taped};
 use crate::source::Source;
 
 /// Who wants a reading, from when to when, in ms.
@@ -125,7 +124,7 @@ async fn record<H: Send + 'static, T: Send + Sync + 'static>(
     let (port, end) = memory_port("a device");
     let plug = end.plug().clone();
     let far = tokio::spawn(far_end::run(end, far));
-    let port = Taped::new(Box::new(port), &status, Arc::new(notebook.clone()));
+    let port = Taped::new(Box::new(port), &status, Flow::Pieces, Arc::new(notebook.clone()));
     let task = tokio::spawn(device::run(Box::new(port), driver, status));
     let hand = tokio::spawn(work(hand, plug, gestures));
     let got = want(source, wants, word).await;
@@ -314,7 +313,7 @@ async fn a_tape_that_begins_in_the_middle_is_enough_for_a_fresh_driver() {
     let (port, end) = memory_port("a reader");
     let (far, hand) = VirtualReader::new();
     tokio::spawn(far_end::run(end, far));
-    let port = Taped::new(Box::new(port), &status, Arc::new(notebook.clone()));
+    let port = Taped::new(Box::new(port), &status, Flow::Pieces, Arc::new(notebook.clone()));
     let (source, driver) = reader(usual());
     tokio::spawn(device::run(Box::new(port), driver, status.clone()));
     let early = source.clone();
@@ -441,7 +440,7 @@ impl Driver for AnyDriver {
         9600
     }
 
-    async fn run(&mut self, mut line: BoxedLine, _: &Status) -> Trouble {
+    async fn run(&mut self, mut line: BoxedLine, _: &Status) -> Option<Trouble> {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let mut scratch = [0; 16];
         for (pause, bytes) in &self.0 {
@@ -453,7 +452,7 @@ impl Driver for AnyDriver {
                 break;
             }
         }
-        Trouble::Absent { detail: "enough".to_owned() }
+        Some(Trouble::Absent { detail: "enough".to_owned() })
     }
 
     fn unusable(&mut self, _: &Trouble) {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use hharome_hardware::port::SerialPort;
+use hharome_hardware::port::Port;
 use hharome_hardware::port::replay::replayed_port;
 use hharome_hardware::port::replay::{Fault, Findings, Settings, Timeline, What, When};
 use hharome_protocol::bridge::ProtocolVersion;

@@ -15,8 +15,8 @@ use crate::device::{self, State, Status};
 use crate::id_card::IdCard;
 use crate::port::far_end::{self, BoxedFarLine, VirtualDevice};
 use crate::port::memory::{MemoryPort, memory_port};
-use crate::port::tape::Taped;
 use crate::port::tape::testing::Notebook;
+use crate::port::tape::{Flow, Taped};
 use crate::source::Source;
 
 /// A driver with a tape at its port.
@@ -31,7 +31,7 @@ impl Bench {
         let source = Source::new();
         let status = Status::new("id_card", State::Busy);
         let tape = Notebook::begun();
-        let port = Taped::new(Box::new(port), &status, Arc::new(tape.clone()));
+        let port = Taped::new(Box::new(port), &status, Flow::Pieces, Arc::new(tape.clone()));
         let settings =
             Settings { baud: Some(115_200), poll: Duration::from_millis(300), fingerprint };
         let driver = SamV::new(settings, source.clone());
@@ -77,7 +77,7 @@ impl VirtualDevice for Noisy {
         }
         let (port, mut end) = memory_port("behind the noise");
         let mut port = port;
-        let mut near = crate::port::SerialPort::open(&mut port, 115_200).unwrap();
+        let mut near = crate::port::Port::open(&mut port, 115_200).unwrap();
         let far = far_end::FarEnd::next_line(&mut end).await.unwrap();
         let mut served = std::pin::pin!(self.reader.serve(far));
         let (mut to_reader, mut to_host) = ([0; 512], [0; 4096]);
