@@ -12,6 +12,7 @@ packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 command -v pkg-config >/dev/null || packages+=(pkg-config)
 pkg-config --exists libpcsclite 2>/dev/null || packages+=(libpcsclite-dev)
+pkg-config --exists alsa 2>/dev/null || packages+=(libasound2-dev)
 [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
 if [ "$purpose" = test ]; then
     # The README's requests by hand and the Python example are tried as they stand there.

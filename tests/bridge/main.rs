@@ -13,6 +13,9 @@
     reason = "whatever goes wrong in a test fails it"
 )]
 
+#[expect(dead_code, reason = "what is not used yet is for the devices that sound")]
+#[path = "../alsa/mod.rs"]
+mod alsa;
 mod cards;
 mod cards_together;
 mod cli;
