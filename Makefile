@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help run test bench recordings
+.PHONY: help run test test-kernel bench recordings
 
 # rustup puts its folder on the path of new terminals only.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -15,6 +15,7 @@ help:
 	@cat <<-'EOF'
 	make run     set up, build, and run the bridge with virtual devices
 	make test    set up, and check everything: format, lints, tests, documentation, examples
+	make test-kernel   set up, boot Debian's kernel in qemu, and try the bridge on its devices (CASES="…": these only)
 	make bench   set up, and measure: the bridge beside a bare echo on the same transport
 	make recordings   set up, and record tests/recordings anew (NAMES="…": these only)
 	EOF
@@ -33,6 +34,12 @@ test:
 	export RUSTDOCFLAGS="-D warnings"
 	step cargo doc --locked --workspace --no-deps
 	printf '\n== all is well: format, lints, tests, examples, README, documentation\n'
+
+# The same features as in `make test` (--workspace), so that nothing is built a second time.
+test-kernel:
+	@scripts/setup.sh test-kernel
+	cargo --config 'target."cfg(all())".runner="scripts/test-kernel.sh"' test --locked --workspace \
+	  --test kernel -- --test-threads=1 --nocapture $(CASES)
 
 bench:
 	@scripts/setup.sh build

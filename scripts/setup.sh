@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Sets this machine up to build (and with the argument "test" to test) hharome: installs the Debian
-# packages that are missing, and says how to get Rust where there is none or too old a one.
-# Called by the Makefile. Changes nothing where nothing is missing.
+# Sets this machine up to build hharome, with the argument "test" to test it, with "test-kernel" to
+# test it on a kernel of its own: installs the Debian packages that are missing, and says how to get
+# Rust where there is none or too old a one. Called by the Makefile and scripts/test-kernel.sh.
+# Changes nothing where nothing is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,6 +24,15 @@ if [ "$purpose" = test ]; then
     # readers that are compiled with cc.
     [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || packages+=(pcscd)
     command -v unshare >/dev/null || packages+=(util-linux)
+fi
+if [ "$purpose" = test-kernel ]; then
+    # scripts/test-kernel.sh: a machine in software, the first program in it, and what packs that
+    # and reads the kernel's modules. busybox has to run without any library.
+    command -v qemu-system-x86_64 >/dev/null || packages+=(qemu-system-x86)
+    { command -v busybox >/dev/null && ! ldd "$(command -v busybox)" >/dev/null 2>&1; } ||
+        packages+=(busybox-static)
+    command -v cpio >/dev/null || packages+=(cpio)
+    [ -x /sbin/modprobe ] || command -v modprobe >/dev/null || packages+=(kmod)
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then
