@@ -25,17 +25,24 @@ impl Picture {
     }
 
     /// The bytes of the picture file. Line breaks and blanks between the characters are passed
-    /// over and padding may be missing; which kind of file it is is not looked at.
+    /// over, padding may be missing, and the alphabet may be that of URLs (RFC 4648, chapter 5);
+    /// which kind of file it is is not looked at.
     ///
     /// # Errors
     ///
     /// `bad_request` that names `key`, for what is no base64.
     pub fn decode(&self, key: &str) -> Result<Vec<u8>, Failure> {
-        let spaced = self.0.bytes().any(|byte| byte.is_ascii_whitespace());
-        let decoded = if spaced {
-            let dense: Vec<u8> =
-                self.0.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-            FORGIVING.decode(dense)
+        let odd = |byte: u8| byte.is_ascii_whitespace() || b"-_".contains(&byte);
+        let decoded = if self.0.bytes().any(odd) {
+            let dense = self.0.bytes().filter(|byte| !byte.is_ascii_whitespace());
+            let usual: Vec<u8> = dense
+                .map(|byte| match byte {
+                    b'-' => b'+',
+                    b'_' => b'/',
+                    other => other,
+                })
+                .collect();
+            FORGIVING.decode(usual)
         } else {
             FORGIVING.decode(&self.0)
         };
@@ -90,6 +97,12 @@ mod tests {
     fn blanks_are_passed_over_and_padding_may_be_missing() {
         check("AQ\nID\r\nBA==\n", Some(&[1, 2, 3, 4]));
         check("AQIDBA", Some(&[1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn the_alphabet_of_urls_is_read_as_well() {
+        check("-_-_", Some(&[0xFB, 0xFF, 0xBF]));
+        check("+/-_\n+w", Some(&[0xFB, 0xFF, 0xBF, 0xFB]));
     }
 
     #[test]
