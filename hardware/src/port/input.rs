@@ -4,16 +4,23 @@
 //! type (2 bytes) │ code (2 bytes) │ value (4 bytes), each little-endian
 //! ```
 //!
-//! A line begins with the state of the device's switches, an [`EV_SW`] record each, for events only
-//! tell of changes; the same comes again, between two [`EV_SYN`], after the kernel had to drop
-//! events. What is written to a line goes to the device: tones, lights.
+//! Events only tell of changes, so a line begins with the state of the device: an [`EV_SW`] record a
+//! switch, an [`EV_KEY`] record a key that is held, and then [`SYN_REPORT`]. The same comes again,
+//! after [`SYN_DROPPED`], when the kernel had to drop events. What is written to a line goes to the
+//! device: tones, lights.
+//!
+//! [`evdev`] is the port of the kernel's devices, [`found`] tells which there are.
+
+pub mod evdev;
+pub mod found;
+mod watch;
 
 use bytes::{Buf, BytesMut};
 
 /// Bytes of one record.
 pub const RECORD: usize = 8;
 
-/// Ends what happened at one moment (`EV_SYN`).
+/// What stands between events.
 pub const EV_SYN: u16 = 0x00;
 /// A key or button: value 1 pressed, 2 repeated, 0 released.
 pub const EV_KEY: u16 = 0x01;
@@ -23,10 +30,14 @@ pub const EV_ABS: u16 = 0x03;
 pub const EV_SW: u16 = 0x05;
 /// A sound.
 pub const EV_SND: u16 = 0x12;
-/// Events were lost (code of [`EV_SYN`]).
+/// Ends what happened at one moment, and the state at a line's beginning (code of [`EV_SYN`]).
+pub const SYN_REPORT: u16 = 0;
+/// Events were lost; the device's state follows (code of [`EV_SYN`]).
 pub const SYN_DROPPED: u16 = 3;
 /// Somebody is near (code of [`EV_SW`]).
 pub const SW_FRONT_PROXIMITY: u16 = 0x0b;
+/// The device's own beep: value 1 on, 0 off (code of [`EV_SND`]).
+pub const SND_BELL: u16 = 0x01;
 /// A tone: its frequency in Hz, 0 for silence (code of [`EV_SND`]).
 pub const SND_TONE: u16 = 0x02;
 

@@ -16,7 +16,7 @@ pub(super) const RETRY: Duration = Duration::from_secs(2);
 
 /// How often a path is looked at although inotify watches it: some file systems (network,
 /// overlays) do not tell of every change. Device files lie on one that does.
-const DISTRUST: Duration = Duration::from_secs(60);
+pub(super) const DISTRUST: Duration = Duration::from_secs(60);
 
 /// Ends when `path` exists.
 pub(super) async fn appeared(path: &Path) {
