@@ -243,6 +243,7 @@ impl Config {
             "psam_1" => self.psam.slots.first().cloned(),
             "psam_2" => self.psam.slots.get(1).cloned(),
             "social_security_card" => self.social_security_card.reader.clone(),
+            "microphone" => Some(self.microphone.device.clone()),
             "buzzer" => match self.buzzer.driver {
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Program => self.buzzer.program.first().cloned(),
@@ -298,6 +299,9 @@ impl Config {
         }
         if forgotten("social_security_card") {
             self.social_security_card = SocialSecurityCard::default();
+        }
+        if forgotten("microphone") {
+            self.microphone = Microphone::default();
         }
         if forgotten("buzzer") {
             self.buzzer = Buzzer::default();
@@ -416,7 +420,7 @@ impl Config {
 }
 
 /// The real drivers that this version runs. A driver that is added moves in here.
-const RUNNABLE: [(&str, &str); 7] = [
+const RUNNABLE: [(&str, &str); 8] = [
     ("id_card", "sam-v-serial"),
     ("qr_scanner", "serial"),
     ("cpu_card", "pcsc"),
@@ -424,4 +428,5 @@ const RUNNABLE: [(&str, &str); 7] = [
     ("social_security_card", "pcsc"),
     ("buzzer", "pcsc"),
     ("buzzer", "program"),
+    ("microphone", "alsa"),
 ];

@@ -5,6 +5,7 @@
 //! `bridge.status` shows all of them. A device's task runs for as long as the daemon.
 
 mod cards;
+mod microphone;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ use crate::recording::recorder::{PhotoEvent, Recorder};
 use crate::simulation::{Gesture, Hand};
 
 pub use cards::{Buzzer, CpuCard, Psam};
+pub use microphone::Microphone;
 
 /// The fact of a device that names its port.
 pub const PORT_FACT: &str = "port";
@@ -54,6 +56,8 @@ pub struct Devices {
     pub psam: Psam,
     /// The reader of social-security cards.
     pub social_security: Slot<SocialSecurityCard>,
+    /// The microphone.
+    pub microphone: Microphone,
     /// What beeps.
     pub buzzer: Buzzer,
     /// Which commands clients may send to cards.
@@ -70,8 +74,8 @@ pub struct Devices {
 }
 
 /// The sections whose devices are built here.
-const BUILT: [&str; 6] =
-    ["id_card", "qr_scanner", "cpu_card", "psam", "social_security_card", "buzzer"];
+const BUILT: [&str; 7] =
+    ["id_card", "qr_scanner", "cpu_card", "psam", "social_security_card", "buzzer", "microphone"];
 
 /// A device whose readings somebody may want.
 pub struct Slot<T> {
@@ -116,6 +120,7 @@ impl Devices {
                 &mut readers,
                 &mut outside,
             ),
+            microphone: microphone::microphone(&config.microphone, &config.session, &mut outside),
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
             apdu_policy: ApduPolicy::of(config),
             machine: Identity::of_this_machine(&config.device_info),
@@ -144,6 +149,7 @@ impl Devices {
             (&self.cpu_card.device, self.cpu_card.hand.as_ref()),
             (&self.psam.device, self.psam.hand.as_ref()),
             (&self.social_security.device, self.social_security.hand.as_ref()),
+            (&self.microphone.device, self.microphone.hand.as_ref()),
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
         ];
         all.extend(self.others.iter().map(|device| (device, None)));
@@ -153,11 +159,13 @@ impl Devices {
         all
     }
 
-    /// A connection is over: what it has opened on cards is closed.
+    /// A connection is over: what it has opened on cards is closed, and what it records is thrown
+    /// away.
     pub fn release(&self, connection: u64) {
         self.cpu_card.slot().into_iter().chain(self.psam.slots()).for_each(|slot| {
             slot.release(connection);
         });
+        self.microphone.end(connection);
     }
 
     /// A card's photo as JPEG, decoded once however many want it; `None` if it cannot be had,
@@ -238,6 +246,8 @@ impl Devices {
             text: params.text.as_deref(),
             fault: params.fault.as_deref(),
             slot: params.slot,
+            hz: params.hz,
+            wav: params.wav.as_deref(),
         };
         hand.make(&gesture).map_err(|error| Failure::bad_request(error.to_string()))
     }

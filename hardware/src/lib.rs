@@ -28,6 +28,7 @@ pub mod device;
 pub mod id_card;
 pub mod inventory;
 pub mod machine;
+pub mod microphone;
 pub mod picture;
 pub mod port;
 pub mod pseudonym;

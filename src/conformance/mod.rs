@@ -29,6 +29,7 @@ mod frames;
 mod groups;
 mod id_card;
 mod load;
+mod microphone;
 mod polling;
 mod psam;
 mod queue;
@@ -141,6 +142,7 @@ static GROUPS: &[&[Case]] = &[
     polling::CASES,
     psam::CASES,
     social_security::CASES,
+    microphone::CASES,
     device::CASES,
     groups::CASES,
     websocket::CASES,

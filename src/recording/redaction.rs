@@ -8,6 +8,7 @@ use hharome_hardware::code::framing::Framing;
 use hharome_hardware::code::redact::CodeRedactor;
 use hharome_hardware::cpu_card::redact::CpuCardRedactor;
 use hharome_hardware::id_card::redact::CardRedactor;
+use hharome_hardware::microphone::redact::SoundRedactor;
 use hharome_hardware::port::tape::PortEvent;
 use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_hardware::redact::{At, Redact};
@@ -137,6 +138,7 @@ impl Redactors {
             "cpu_card" | "psam_1" | "psam_2" | "buzzer" => {
                 Box::new(CpuCardRedactor::new(pseudonyms, self.ats.clone()))
             }
+            "microphone" => Box::<SoundRedactor>::default(),
             "social_security_card" => Box::new(SocialSecurityRedactor::new(pseudonyms)),
             // What a reader of ID cards says is the strictest reading of any bytes: all that is no
             // frame of its is filler.

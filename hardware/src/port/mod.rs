@@ -17,6 +17,7 @@ mod glob;
 pub mod input;
 pub mod memory;
 pub mod packets;
+pub mod pcm;
 pub mod pcsc;
 pub mod place;
 mod presence;
