@@ -1,5 +1,5 @@
 //! The hand that works a virtual device: puts cards on and into it, lifts them, holds codes in front
-//! of a scanner, breaks things.
+//! of a scanner, lets people come and go, breaks things.
 //!
 //! Used by `bridge.simulate` for the daemon's simulated devices, and by `hharome virtual` for the
 //! one that it offers.
@@ -7,6 +7,7 @@
 use hharome_hardware::code::virtual_scanner::{self, ScannerHand};
 use hharome_hardware::id_card::people::{Card, CardDescription, PEOPLE, person};
 use hharome_hardware::id_card::virtual_reader::{self, ReaderHand};
+use hharome_hardware::infrared::virtual_sensor::SensorHand;
 use hharome_hardware::port::card::memory::{self, CardHand};
 use hharome_hardware::port::far_end::Plug;
 use hharome_hardware::virtual_card::social_security::{ContentsDescription, SocialSecurityChip};
@@ -20,6 +21,8 @@ pub enum Hand {
     Reader(ReaderHand, Plug),
     /// At a scanner.
     Scanner(ScannerHand, Plug),
+    /// At a presence sensor.
+    Sensor(SensorHand, Plug),
     /// At a card slot; `put` without a card puts this one of [`SLUGS`].
     Card(CardHand, &'static str),
     /// At the two slots for PSAMs.
@@ -34,7 +37,7 @@ pub enum Hand {
 /// What a hand is asked to do.
 #[derive(Clone, Copy, Default)]
 pub struct Gesture<'a> {
-    /// `put`, `lift`, `scan`, `fault`.
+    /// `put`, `lift`, `scan`, `come`, `go`, `pulse`, `fault`.
     pub verb: &'a str,
     /// `put`: a person's or a card's name in quotes, or a card described in JSON; left out: the
     /// first person, or the device's usual card.
@@ -94,6 +97,7 @@ impl Hand {
         match self {
             Self::Reader(hand, plug) => at_reader(hand, plug, gesture),
             Self::Scanner(hand, plug) => at_scanner(hand, plug, gesture),
+            Self::Sensor(hand, plug) => at_sensor(hand, plug, gesture),
             Self::Card(hand, usual) => at_slot(hand, usual, gesture),
             Self::Sams([first, second]) => match gesture.slot {
                 None | Some(1) => at_slot(first, "psam", gesture),
@@ -152,6 +156,25 @@ fn at_scanner(hand: &ScannerHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<
             _ => return Err(GestureError::Fault("silence, cut-frame, unplug, none")),
         },
         _ => return Err(GestureError::Verb("scan, fault")),
+    }
+    Ok(())
+}
+
+fn at_sensor(hand: &SensorHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+    match gesture.verb {
+        "come" => hand.come(),
+        "go" => hand.go(),
+        "pulse" => hand.pulse(),
+        "fault" => match gesture.fault {
+            Some("silence") => hand.silence(),
+            Some("unplug") => return pull(plug),
+            Some("none") => {
+                hand.mend();
+                return put_in(plug);
+            }
+            _ => return Err(GestureError::Fault("silence, unplug, none")),
+        },
+        _ => return Err(GestureError::Verb("come, go, pulse, fault")),
     }
     Ok(())
 }

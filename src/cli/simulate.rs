@@ -24,11 +24,13 @@ use super::{Target, WRONG, call, complain};
   hharome simulate psam put --slot 2
   hharome simulate social_security_card put ssc-3
   hharome simulate social_security_card put '{\"name\":\"钱七\",\"generation\":1}'
+  hharome simulate infrared come               or go, or pulse: somebody comes and is gone again
+  hharome simulate infrared fault silence      or unplug, none
   hharome simulate cpu_card fault vanish       or silence, mute, occupied, unplug, none")]
 pub(super) struct Simulate {
     /// The device, by its section of the configuration
     device: String,
-    /// put, lift, scan, fault
+    /// put, lift, scan, come, go, pulse, fault
     verb: String,
     /// put: a person, a kind of card, or a card in JSON; scan: the code; fault: which one
     argument: Option<String>,

@@ -28,6 +28,7 @@ mod envelope;
 mod frames;
 mod groups;
 mod id_card;
+mod infrared;
 mod load;
 mod polling;
 mod psam;
@@ -142,6 +143,7 @@ static GROUPS: &[&[Case]] = &[
     psam::CASES,
     social_security::CASES,
     device::CASES,
+    infrared::CASES,
     groups::CASES,
     websocket::CASES,
 ];

@@ -172,7 +172,7 @@ const DEVICES: [&str; 13] = [
 ];
 
 /// What the daemon's own calls can be told to do.
-const VERBS: [&str; 6] = ["put", "lift", "scan", "fault", "enter", "cancel"];
+const VERBS: [&str; 9] = ["put", "lift", "scan", "come", "go", "pulse", "fault", "enter", "cancel"];
 
 /// What a simulated device can suffer from.
 const FAULTS: [&str; 8] =
