@@ -26,6 +26,8 @@ if [ "$purpose" = test ]; then
     # readers that are compiled with cc.
     [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || packages+=(pcscd)
     command -v unshare >/dev/null || packages+=(util-linux)
+    # The tests of presence sensors make up files below /sys.
+    command -v umockdev-run >/dev/null || packages+=(umockdev)
 fi
 if [ "$purpose" = test-kernel ]; then
     # scripts/test-kernel.sh: a machine in software, the first program in it, and what packs that

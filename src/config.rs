@@ -34,10 +34,10 @@ use std::path::{Path, PathBuf};
 pub use self::commented::commented;
 pub use self::devices::{
     Buzzer, BuzzerDriver, BuzzerModel, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard,
-    IdCardDriver, Infrared, InfraredDriver, Input, InputDriver, Microphone, MicrophoneDriver,
-    Printer, PrinterDriver, Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger,
-    SamBaud, SecondScreen, SecondScreenDriver, SocialSecurityCard, SocialSecurityCardDriver,
-    Speech, SpeechDriver,
+    IdCardDriver, Infrared, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol, Input,
+    InputDriver, Microphone, MicrophoneDriver, Printer, PrinterDriver, Psam, PsamDriver,
+    QrEncoding, QrScanner, QrScannerDriver, QrTrigger, SamBaud, SecondScreen, SecondScreenDriver,
+    SocialSecurityCard, SocialSecurityCardDriver, Speech, SpeechDriver,
 };
 pub use self::listen::{
     DEFAULT_HTTP, DEFAULT_TCP, DeviceInfo, Limits, Listen, Log, LogLevel, Recording, Secret,
@@ -244,6 +244,7 @@ impl Config {
             "psam_2" => self.psam.slots.get(1).cloned(),
             "social_security_card" => self.social_security_card.reader.clone(),
             "microphone" => Some(self.microphone.device.clone()),
+            "infrared" => self.infrared.place(),
             "buzzer" => match self.buzzer.driver {
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Program => self.buzzer.program.first().cloned(),
@@ -302,6 +303,9 @@ impl Config {
         }
         if forgotten("microphone") {
             self.microphone = Microphone::default();
+        }
+        if forgotten("infrared") {
+            self.infrared = Infrared::default();
         }
         if forgotten("buzzer") {
             self.buzzer = Buzzer::default();
@@ -420,12 +424,16 @@ impl Config {
 }
 
 /// The real drivers that this version runs. A driver that is added moves in here.
-const RUNNABLE: [(&str, &str); 8] = [
+const RUNNABLE: &[(&str, &str)] = &[
     ("id_card", "sam-v-serial"),
     ("qr_scanner", "serial"),
     ("cpu_card", "pcsc"),
     ("psam", "pcsc"),
     ("social_security_card", "pcsc"),
+    ("infrared", "evdev"),
+    ("infrared", "gpio"),
+    ("infrared", "iio"),
+    ("infrared", "serial"),
     ("buzzer", "pcsc"),
     ("buzzer", "program"),
     ("microphone", "alsa"),

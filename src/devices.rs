@@ -5,6 +5,7 @@
 //! `bridge.status` shows all of them. A device's task runs for as long as the daemon.
 
 mod cards;
+mod infrared;
 mod microphone;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use crate::recording::recorder::{PhotoEvent, Recorder};
 use crate::simulation::{Gesture, Hand};
 
 pub use cards::{Buzzer, CpuCard, Psam};
+pub use infrared::{Infrared, language as sensor_language};
 pub use microphone::Microphone;
 
 /// The fact of a device that names its port.
@@ -60,6 +62,8 @@ pub struct Devices {
     pub microphone: Microphone,
     /// What beeps.
     pub buzzer: Buzzer,
+    /// What tells whether somebody stands there.
+    pub infrared: Infrared,
     /// Which commands clients may send to cards.
     pub apdu_policy: ApduPolicy,
     /// What `getDeviceInfo` answers.
@@ -74,8 +78,16 @@ pub struct Devices {
 }
 
 /// The sections whose devices are built here.
-const BUILT: [&str; 7] =
-    ["id_card", "qr_scanner", "cpu_card", "psam", "social_security_card", "buzzer", "microphone"];
+const BUILT: &[&str] = &[
+    "id_card",
+    "qr_scanner",
+    "cpu_card",
+    "psam",
+    "social_security_card",
+    "microphone",
+    "infrared",
+    "buzzer",
+];
 
 /// A device whose readings somebody may want.
 pub struct Slot<T> {
@@ -122,6 +134,7 @@ impl Devices {
             ),
             microphone: microphone::microphone(&config.microphone, &config.session, &mut outside),
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
+            infrared: infrared::infrared(&config.infrared, &mut outside),
             apdu_policy: ApduPolicy::of(config),
             machine: Identity::of_this_machine(&config.device_info),
             raw_photo: config.id_card.raw_photo,
@@ -151,6 +164,7 @@ impl Devices {
             (&self.social_security.device, self.social_security.hand.as_ref()),
             (&self.microphone.device, self.microphone.hand.as_ref()),
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
+            (&self.infrared.device, self.infrared.hand.as_ref()),
         ];
         all.extend(self.others.iter().map(|device| (device, None)));
         all.sort_by_key(|(device, _)| {

@@ -113,6 +113,33 @@ impl Router {
         }
     }
 
+    /// As [`Router::starts`], of a device that is opened when it is wanted: what `feed` gives besides
+    /// tells whether that has gone well. The answer waits for it; if not, the start is undone.
+    pub fn starts_device<A, C, F>(
+        &mut self,
+        feed: impl Fn(&CallContext, A::Params) -> Result<(Feeder, F), Failure> + Send + Sync + 'static,
+    ) where
+        A: Action<Data = Empty>,
+        C: Channel,
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        self.action::<A, _>(move |context, params| {
+            let started = feed(&context, params).and_then(|(feed, opened)| {
+                let (client, request) = (context.stages.client(), context.request.clone());
+                context.bridge.channels.start(C::NAME, client, request, feed).map(|()| opened)
+            });
+            async move {
+                started?.await.inspect_err(|_| {
+                    context.bridge.channels.stop(C::NAME, context.stages.client());
+                })?;
+                Ok(Empty {})
+            }
+        });
+        if let Some(route) = self.actions.get_mut(A::NAME) {
+            route.starts = Some(C::NAME);
+        }
+    }
+
     /// The action `A` starts the channel `C` for its connection; `handler` does all of it.
     pub fn starts_by<A, C, F>(
         &mut self,

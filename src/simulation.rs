@@ -1,5 +1,5 @@
 //! The hand that works a virtual device: puts cards on and into it, lifts them, holds codes in front
-//! of a scanner, breaks things.
+//! of a scanner, lets people come and go, breaks things.
 //!
 //! Used by `bridge.simulate` for the daemon's simulated devices, and by `hharome virtual` for the
 //! one that it offers.
@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use hharome_hardware::code::virtual_scanner::{self, ScannerHand};
 use hharome_hardware::id_card::people::{Card, CardDescription, PEOPLE, person};
 use hharome_hardware::id_card::virtual_reader::{self, ReaderHand};
+use hharome_hardware::infrared::virtual_sensor::SensorHand;
 use hharome_hardware::microphone::virtual_microphone::{self, MicrophoneHand};
 use hharome_hardware::microphone::wav::{self, WavError};
 use hharome_hardware::port::card::memory::{self, CardHand};
@@ -24,6 +25,8 @@ pub enum Hand {
     Reader(ReaderHand, Plug),
     /// At a scanner.
     Scanner(ScannerHand, Plug),
+    /// At a presence sensor.
+    Sensor(SensorHand, Plug),
     /// At a card slot; `put` without a card puts this one of [`SLUGS`].
     Card(CardHand, &'static str),
     /// At a microphone.
@@ -40,7 +43,7 @@ pub enum Hand {
 /// What a hand is asked to do.
 #[derive(Clone, Copy, Default)]
 pub struct Gesture<'a> {
-    /// `put`, `lift`, `scan`, `tone`, `silence`, `wav`, `fault`.
+    /// `put`, `lift`, `scan`, `tone`, `silence`, `wav`, `come`, `go`, `pulse`, `fault`.
     pub verb: &'a str,
     /// `put`: a person's or a card's name in quotes, or a card described in JSON; left out: the
     /// first person, or the device's usual card.
@@ -114,6 +117,7 @@ impl Hand {
             Self::Reader(hand, plug) => at_reader(hand, plug, gesture),
             Self::Scanner(hand, plug) => at_scanner(hand, plug, gesture),
             Self::Microphone(hand, plug) => at_microphone(hand, plug, gesture),
+            Self::Sensor(hand, plug) => at_sensor(hand, plug, gesture),
             Self::Card(hand, usual) => at_slot(hand, usual, gesture),
             Self::Sams([first, second]) => match gesture.slot {
                 None | Some(1) => at_slot(first, "psam", gesture),
@@ -203,6 +207,25 @@ fn at_microphone(
             _ => return Err(GestureError::Fault("unplug, held, stall, fast, gap, none")),
         },
         _ => return Err(GestureError::Verb("tone, silence, wav, fault")),
+    }
+    Ok(())
+}
+
+fn at_sensor(hand: &SensorHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+    match gesture.verb {
+        "come" => hand.come(),
+        "go" => hand.go(),
+        "pulse" => hand.pulse(),
+        "fault" => match gesture.fault {
+            Some("silence") => hand.silence(),
+            Some("unplug") => return pull(plug),
+            Some("none") => {
+                hand.mend();
+                return put_in(plug);
+            }
+            _ => return Err(GestureError::Fault("silence, unplug, none")),
+        },
+        _ => return Err(GestureError::Verb("come, go, pulse, fault")),
     }
     Ok(())
 }

@@ -306,7 +306,12 @@ pub trait Driver: Send + 'static {
 /// A device's whole life. Never ends by itself.
 pub async fn run(mut port: Box<dyn Port>, mut driver: impl Driver, status: Status) {
     loop {
-        driver.wanted().await;
+        // A device that is left alone and pulled out is opened in vain, and so known to be absent.
+        tokio::select! {
+            biased;
+            () = driver.wanted() => {}
+            () = port.vanished() => {}
+        }
         let trouble = match port.open(driver.baud()) {
             Ok(line) => {
                 status.count("opened");

@@ -1,7 +1,8 @@
 //! What this machine offers to a kiosk: serial ports, PC/SC readers, capture devices, printers,
-//! displays, input devices.
+//! displays, input devices, GPIO lines, proximity sensors.
 //!
 //! `hharome devices` calls [`Inventory::read`], prints it and ends. Everything but the card readers
+//! and the GPIO lines
 //! is read from files of the kernel below a root folder, so that tests bring their own; nothing is
 //! opened that could disturb a device. The list of card readers is asked of pcscd on a thread of
 //! its own. What cannot be read is left out: an inventory never fails.
@@ -16,6 +17,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::card_readers::{CardReader, CardReaders, Presence, ReaderKind};
+pub use crate::port::gpio::ListedLine;
+pub use crate::port::iio::Found as ProximitySensor;
+use crate::port::{gpio, iio};
 
 /// How long pcscd may take to list its readers. It answers within milliseconds unless it hangs.
 pub const CARD_READERS_LIMIT: Duration = Duration::from_secs(2);
@@ -36,6 +40,10 @@ pub struct Inventory {
     pub displays: Vec<Display>,
     /// Keyboards, scanners that type, touch screens, sensors, beepers.
     pub input_devices: Vec<InputDevice>,
+    /// Lines of GPIO chips, as far as this user may look at them.
+    pub gpio_lines: Vec<ListedLine>,
+    /// Sensors of the kernel's IIO that measure proximity.
+    pub proximity_sensors: Vec<ProximitySensor>,
 }
 
 /// One serial port.
@@ -118,10 +126,12 @@ pub struct InputDevice {
 impl Inventory {
     /// Looks at this machine. Blocks for up to two seconds if pcscd hangs.
     pub fn read() -> Self {
-        Self::read_under(Path::new("/"), CardReaders::ask(CARD_READERS_LIMIT))
+        let card_readers = CardReaders::ask(CARD_READERS_LIMIT);
+        Self { gpio_lines: gpio::lines(), ..Self::read_under(Path::new("/"), card_readers) }
     }
 
-    /// Looks at the machine whose root folder this is, with the card readers given.
+    /// Looks at the machine whose root folder this is, with the card readers given, and without its
+    /// GPIO lines.
     pub fn read_under(root: &Path, card_readers: CardReaders) -> Self {
         Self {
             serial_ports: serial_ports::read(root),
@@ -130,6 +140,8 @@ impl Inventory {
             printers: printers(root),
             displays: displays(root),
             input_devices: input_devices::read(root),
+            gpio_lines: Vec::new(),
+            proximity_sensors: iio::all_under(root),
         }
     }
 }

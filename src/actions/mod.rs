@@ -9,6 +9,7 @@ mod code;
 mod cpu_card;
 mod device;
 mod id_card;
+mod infrared;
 mod microphone;
 mod social_security;
 pub mod waiting;
@@ -19,7 +20,8 @@ use hharome_hardware::microphone::Microphone;
 use hharome_protocol::bridge as calls;
 use hharome_protocol::{
     code as code_protocol, cpu_card as cpu_protocol, device as device_protocol,
-    id_card as card_protocol, microphone as sound_protocol, social_security as social_protocol,
+    id_card as card_protocol, infrared as infrared_protocol, microphone as sound_protocol,
+    social_security as social_protocol,
 };
 
 use crate::bridge::Clock;
@@ -53,6 +55,15 @@ pub fn router() -> Router {
     router.action::<sound_protocol::StartMicrophone, _>(microphone::start_recording);
     router.action::<sound_protocol::StopMicrophone, _>(microphone::stop_recording);
     router.action::<sound_protocol::GetMicrophoneState, _>(microphone::state);
+    router.starts_device::<
+        infrared_protocol::StartInfraredInductionListener,
+        infrared_protocol::InfraredInductionListener,
+        _,
+    >(infrared::start);
+    router.stops::<
+        infrared_protocol::StopInfraredInductionListener,
+        infrared_protocol::InfraredInductionListener,
+    >();
     router.call::<calls::DescribeCall, _>(bridge::describe);
     router.call::<calls::StatusCall, _>(bridge::status);
     router.call::<calls::SimulateCall, _>(bridge::simulate);
@@ -84,6 +95,7 @@ pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
         move || ears.as_ref().map(Microphone::listen),
         microphone::event,
     );
+    channels.serve::<infrared_protocol::InfraredInductionListener>(None);
     channels.serve::<calls::DevicesChannel>(Some(bridge::device_feed(devices, clock)));
     channels.serve::<calls::CallsChannel>(None);
     channels

@@ -204,6 +204,9 @@ async fn ask(client: &mut Client) -> Option<Status> {
 /// Opens the devices here.
 async fn probe(config: &Config) -> Vec<Row> {
     let devices = Devices::start(config, Outside::Kiosk(Recorder::default()));
+    // What is opened only for somebody who listens is opened for us. A sensor in trouble says so by
+    // itself.
+    let _listening = devices.infrared.presence.as_ref().map(|presence| presence.listen(0));
     let settled = async {
         for device in devices.all() {
             let mut changes = device.status.changes();

@@ -7,7 +7,8 @@ use std::io::{self, Write};
 
 use hharome_hardware::buzzer::Family;
 use hharome_hardware::inventory::{
-    CardReader, CardReaders, InputDevice, Inventory, Presence, ReaderKind, SerialPort,
+    CardReader, CardReaders, InputDevice, Inventory, ListedLine, Presence, ProximitySensor,
+    ReaderKind, SerialPort,
 };
 use hharome_hardware::port::pcsc::ReaderPattern;
 use serde_json::{Value, json};
@@ -158,6 +159,12 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
             "input_devices",
             inventory.input_devices.iter().map(input_device).collect(),
         ),
+        group("GPIO lines", "gpio_lines", gpio_lines(&inventory.gpio_lines)),
+        group(
+            "Proximity sensors",
+            "proximity_sensors",
+            inventory.proximity_sensors.iter().map(proximity_sensor).collect(),
+        ),
     ]
 }
 
@@ -179,6 +186,7 @@ fn serial_port(port: &SerialPort) -> Item {
             snippet("id_card", "sam-v-serial", &[("port", path)]),
             snippet("qr_scanner", "serial", &[("port", path)]),
             snippet("printer", "escpos-serial", &[("port", path)]),
+            snippet("infrared", "serial", &[("port", path)]),
         ],
     }
 }
@@ -263,6 +271,72 @@ fn input_device(device: &InputDevice) -> Item {
             "senses_presence": device.senses_presence,
         }),
         config,
+    }
+}
+
+/// The lines that have names; of a chip whose lines have none, the first that is free stands for all.
+fn gpio_lines(lines: &[ListedLine]) -> Vec<Item> {
+    let named = |chip: &str| lines.iter().any(|line| line.chip == chip && !line.name.is_empty());
+    let mut told: Vec<&str> = Vec::new();
+    let mut items = Vec::new();
+    for line in lines {
+        let number = format!("{}:{}", line.chip, line.number);
+        let user = line.user.as_deref().map(|user| format!("used by {user}"));
+        let (words, name) = if named(&line.chip) {
+            if line.name.is_empty() {
+                continue;
+            }
+            let parts =
+                [Some(line.name.as_str()), Some(&number), Some(&line.label), user.as_deref()];
+            (joined(&parts), line.name.clone())
+        } else {
+            if line.user.is_some() || told.contains(&line.chip.as_str()) {
+                continue;
+            }
+            told.push(&line.chip);
+            let count = lines.iter().filter(|other| other.chip == line.chip).count();
+            let count = format!("{count} lines without names");
+            (joined(&[Some(&number), Some(&line.label), Some(&count)]), number.clone())
+        };
+        let free = line.user.is_none();
+        items.push(Item {
+            words,
+            facts: json!({
+                "chip": line.chip,
+                "number": line.number,
+                "label": line.label,
+                "name": line.name,
+                "user": line.user,
+            }),
+            config: free
+                .then(|| snippet("infrared", "gpio", &[("line", &name)]))
+                .into_iter()
+                .collect(),
+        });
+    }
+    items
+}
+
+fn proximity_sensor(sensor: &ProximitySensor) -> Item {
+    let level = sensor.near_level.map(|level| format!("near from {level} on"));
+    let config = match sensor.near_level {
+        Some(_) => snippet("infrared", "iio", &[("device", &sensor.name)]),
+        None => {
+            let device = toml::Value::from(sensor.name.as_str()).to_string();
+            // Which value means near only a trial tells.
+            with_values("infrared", "iio", &[("device", device), ("threshold", "100".to_owned())])
+        }
+    };
+    let folder = sensor.folder.display().to_string();
+    Item {
+        words: joined(&[Some(&sensor.name), Some(&folder), Some(&sensor.raw), level.as_deref()]),
+        facts: json!({
+            "name": sensor.name,
+            "folder": folder,
+            "raw": sensor.raw,
+            "near_level": sensor.near_level,
+        }),
+        config: vec![config],
     }
 }
 

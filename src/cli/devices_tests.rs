@@ -36,7 +36,56 @@ fn inventory() -> Inventory {
             beeps: true,
             senses_presence: true,
         }],
+        gpio_lines: vec![
+            gpio_line("gpiochip0", 17, "GPIO17", None),
+            gpio_line("gpiochip0", 18, "", None),
+            gpio_line("gpiochip0", 27, "LED", Some("led0")),
+            gpio_line("gpiochip1", 0, "", Some("hog")),
+            gpio_line("gpiochip1", 1, "", None),
+            gpio_line("gpiochip1", 2, "", None),
+        ],
+        proximity_sensors: [("vcnl4000", Some(40)), ("tof", None)]
+            .map(|(name, near_level)| ProximitySensor {
+                folder: "/sys/bus/iio/devices/iio:device0".into(),
+                name: name.to_owned(),
+                raw: "in_proximity_raw".to_owned(),
+                near_level,
+            })
+            .into(),
     }
+}
+
+fn gpio_line(chip: &str, number: u32, name: &str, user: Option<&str>) -> ListedLine {
+    ListedLine {
+        chip: chip.to_owned(),
+        label: "example".to_owned(),
+        number,
+        name: name.to_owned(),
+        user: user.map(str::to_owned),
+    }
+}
+
+#[test]
+fn lines_are_named_where_they_have_names_and_one_stands_for_those_that_have_none() {
+    let text = printed(&inventory(), false);
+    let lines = text.split("GPIO lines\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let expected = "  GPIO17  gpiochip0:17  example
+      [infrared]
+      driver = \"gpio\"
+      line = \"GPIO17\"
+  LED  gpiochip0:27  example  used by led0
+  gpiochip1:1  example  3 lines without names
+      [infrared]
+      driver = \"gpio\"
+      line = \"gpiochip1:1\"";
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn a_proximity_sensor_whose_near_level_nobody_knows_is_offered_with_a_threshold() {
+    let text = printed(&inventory(), false);
+    assert!(text.contains("device = \"vcnl4000\"\n"), "{text}");
+    assert!(text.contains("device = \"tof\"\n      threshold = 100\n"), "{text}");
 }
 
 fn readers(names: &[&str]) -> CardReaders {
@@ -60,6 +109,8 @@ fn empty() -> Inventory {
         printers: Vec::new(),
         displays: Vec::new(),
         input_devices: Vec::new(),
+        gpio_lines: Vec::new(),
+        proximity_sensors: Vec::new(),
     }
 }
 

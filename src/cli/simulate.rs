@@ -29,11 +29,13 @@ use super::{Target, WRONG, call, complain};
   hharome simulate microphone tone 440         or silence
   hharome simulate microphone wav hello.wav    said once; 16-bit PCM, any rate
   hharome simulate microphone fault gap        or unplug, held, stall, fast, none
+  hharome simulate infrared come               or go, or pulse: somebody comes and is gone again
+  hharome simulate infrared fault silence      or unplug, none
   hharome simulate cpu_card fault vanish       or silence, mute, occupied, unplug, none")]
 pub(super) struct Simulate {
     /// The device, by its section of the configuration
     device: String,
-    /// put, lift, scan, tone, silence, wav, fault
+    /// put, lift, scan, tone, silence, wav, come, go, pulse, fault
     verb: String,
     /// put: a person, a kind of card, or a card in JSON; scan: the code; tone: how many Hz; wav: a
     /// file; fault: which one

@@ -2,7 +2,7 @@
 //! chip card for a reader of pcscd's.
 //!
 //! The pty's path, or the card's place, is the first line on stdout. Lines on stdin work the device:
-//! `put PERSON`, `put KIND`, `lift`, `scan TEXT`, `fault NAME`; each is answered by `ok` or by what
+//! `put PERSON`, `put KIND`, `lift`, `scan TEXT`, `come`, `go`, `pulse`, `fault NAME`; each is answered by `ok` or by what
 //! is wrong. The end of stdin changes nothing; SIGINT or SIGTERM ends the device.
 
 use std::fmt::Display;
@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use hharome_hardware::code::virtual_scanner::VirtualScanner;
 use hharome_hardware::id_card::virtual_reader::VirtualReader;
+use hharome_hardware::infrared::virtual_sensor::{Model, VirtualSensor};
 use hharome_hardware::port::far_end::{self, FarEnd, Plug, VirtualDevice};
 use hharome_hardware::port::pty::PtyFarEnd;
 use serde_json::value::{RawValue, to_raw_value};
@@ -34,6 +35,7 @@ mod card;
 device:
   put PERSON|JSON, lift, fault NAME   (id-card)
   scan TEXT, fault NAME               (scanner)
+  come, go, pulse, fault NAME         (infrared)
   put [KIND|JSON], lift, fault NAME   (card; JSON describes a social-security card)
 Each is answered by ok, or by what is allowed. The end of stdin changes nothing;
 Ctrl-C or SIGTERM ends the device."
@@ -64,6 +66,12 @@ enum Device {
         #[arg(long, value_name = "MODULE")]
         trigger: Option<String>,
     },
+    /// A presence sensor on a serial line
+    Infrared {
+        /// How it tells of people: ld2410, tfmini, ascii
+        #[arg(long, value_name = "PROTOCOL", default_value = "ld2410")]
+        protocol: String,
+    },
     /// A chip card for a reader that speaks the vpcd protocol, as virtual readers of pcscd do
     Card(card::Card),
 }
@@ -91,6 +99,19 @@ pub(super) fn run(arguments: &Virtual) -> ExitCode {
                 };
                 let (scanner, hand) = VirtualScanner::new(suffix.as_bytes(), module);
                 offer_on_pty(link, scanner, |plug| Ok(Hand::Scanner(hand, plug))).await
+            }
+            Device::Infrared { protocol } => {
+                let model = match protocol.as_str() {
+                    "ld2410" => Model::Ld2410,
+                    "tfmini" => Model::Tfmini,
+                    "ascii" => Model::Ascii,
+                    _ => {
+                        let wrong = "--protocol: expected one of ld2410, tfmini, ascii";
+                        return complain(WRONG, wrong);
+                    }
+                };
+                let (sensor, hand) = VirtualSensor::new(model);
+                offer_on_pty(link, sensor, |plug| Ok(Hand::Sensor(hand, plug))).await
             }
             Device::Card(_) if link.is_some() => complain(WRONG, "--link: a card has no pty"),
             Device::Card(card) => card.offer().await,

@@ -6,7 +6,9 @@
 use std::net::SocketAddr;
 
 use super::Config;
-use super::devices::{BuzzerDriver, BuzzerModel, IdCardDriver, PsamDriver, QrScannerDriver};
+use super::devices::{
+    BuzzerDriver, BuzzerModel, IdCardDriver, InfraredDriver, PsamDriver, QrScannerDriver,
+};
 use super::schema::Document;
 
 /// Notes every contradiction.
@@ -15,6 +17,7 @@ pub(super) fn check(config: &Config, document: &mut Document<'_>) {
     queues(config, document);
     ports(config, document);
     psam_slots(config, document);
+    infrared(config, document);
     buzzer(config, document);
 }
 
@@ -66,6 +69,11 @@ fn ports(config: &Config, document: &mut Document<'_>) {
             "serial",
             config.qr_scanner.port.as_deref(),
         )),
+        (config.infrared.driver == InfraredDriver::Serial).then_some((
+            "infrared",
+            "serial",
+            config.infrared.port.as_deref(),
+        )),
     ]
     .into_iter()
     .flatten()
@@ -80,12 +88,27 @@ fn ports(config: &Config, document: &mut Document<'_>) {
             );
         }
     }
-    match users.as_slice() {
-        [(first, _, Some(one)), (second, _, Some(other))] if one == other => document.note(
-            second,
-            Some("port"),
-            &format!("{other:?} is the port of [{first}] too"),
-            "a port of its own",
+    for (index, (section, _, port)) in users.iter().enumerate() {
+        let same = |(_, _, other): &&(_, _, Option<&str>)| port.is_some() && other == port;
+        if let Some((first, ..)) = users.iter().take(index).find(same) {
+            document.note(
+                section,
+                Some("port"),
+                &format!("{:?} is the port of [{first}] too", port.unwrap_or_default()),
+                "a port of its own",
+            );
+        }
+    }
+}
+
+fn infrared(config: &Config, document: &mut Document<'_>) {
+    let infrared = &config.infrared;
+    match infrared.driver {
+        InfraredDriver::Gpio if infrared.line.is_none() => document.note(
+            "infrared",
+            Some("line"),
+            "is missing, and driver \"gpio\" needs it",
+            "a line's name, or CHIP:NUMBER (hharome devices lists the lines)",
         ),
         _ => {}
     }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use hharome_hardware::buzzer::Template;
 use hharome_hardware::id_card::sam_v::RATES;
+use hharome_hardware::infrared::SwitchCode;
 use hharome_hardware::port::place::Place;
 use toml::de::DeValue;
 
@@ -133,6 +134,18 @@ pub(super) fn name(what: &str) -> Rule<String> {
             return Err("is empty or holds a control character".to_owned());
         }
         Ok(given)
+    })
+}
+
+/// The switch or key of an input device.
+pub(super) fn switch_code() -> Rule<SwitchCode> {
+    let allowed = "a name such as SW_FRONT_PROXIMITY or KEY_WAKEUP, or a key's number, 1 to 767";
+    Rule::new(allowed, |value| match value.as_str() {
+        Some(name) => name.parse().map_err(|_| format!("{name:?} is no switch and no key")),
+        // KEY_MAX of linux/input-event-codes.h.
+        None => within(value, 1, 0x2ff).and_then(|number| {
+            u16::try_from(number).map(SwitchCode::Key).map_err(|error| error.to_string())
+        }),
     })
 }
 

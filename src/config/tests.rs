@@ -158,7 +158,7 @@ fn localhost_is_the_loopback_address() {
 fn sections_that_cannot_run_yet_are_listed_and_warned_of() {
     let config = parse(EXAMPLE);
     let sections: Vec<_> = config.not_yet().into_iter().map(|(section, _)| section).collect();
-    assert_eq!(sections, ["printer", "infrared", "second_screen", "speech", "buzzer"],);
+    assert_eq!(sections, ["printer", "second_screen", "speech", "buzzer"],);
     let warnings = config.warnings();
     assert_eq!(warnings.len(), 1 + sections.len());
     assert!(warnings[0].starts_with("[listen] tcp, http: on without a token"), "{}", warnings[0]);
@@ -424,4 +424,36 @@ fn a_file_that_is_no_utf_8_says_where() {
 #[test]
 fn a_byte_order_mark_is_no_mistake() {
     assert_eq!(parse("\u{feff}[log]\nlevel = \"warn\"\n").log.level, LogLevel::Warn);
+}
+
+#[test]
+fn a_presence_sensor_is_named_as_its_driver_needs() {
+    for (lines, mistake) in [
+        ("driver = \"serial\"\n", Some("[infrared] port: is missing")),
+        ("driver = \"gpio\"\n", Some("[infrared] line: is missing")),
+        ("driver = \"iio\"\n", None),
+        ("driver = \"evdev\"\ncode = 143\n", None),
+        ("driver = \"evdev\"\ncode = \"KEY_WAKEUP\"\n", None),
+        ("driver = \"evdev\"\ncode = \"KEY_WAKE\"\n", Some("[infrared] code: \"KEY_WAKE\"")),
+        ("driver = \"evdev\"\ncode = 768\n", Some("[infrared] code: 768 is out of range")),
+        ("hysteresis_percent = 51\n", Some("[infrared] hysteresis_percent: 51 is out of range")),
+    ] {
+        let text = format!("[infrared]\n{lines}");
+        match (Config::parse(&text, "t.toml"), mistake) {
+            (Ok(_), None) => {}
+            (Err(error), Some(words)) => {
+                assert!(error.to_string().contains(words), "{error}");
+            }
+            (parsed, _) => panic!("{text}: {}", parsed.is_ok()),
+        }
+    }
+    let same = "port = \"/dev/ttyS1\"\n";
+    let text = format!(
+        "[id_card]\ndriver = \"sam-v-serial\"\n{same}[infrared]\ndriver = \"serial\"\n{same}"
+    );
+    let error = Config::parse(&text, "t.toml").unwrap_err().to_string();
+    assert!(
+        error.contains("[infrared] port: \"/dev/ttyS1\" is the port of [id_card] too"),
+        "{error}"
+    );
 }

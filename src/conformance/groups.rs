@@ -1,4 +1,4 @@
-//! The groups that need a device of their own (3.1, 3.4, 3.6 to 3.11): harmless requests only, which
+//! The groups that need a device of their own (3.1, 3.4, 3.6 to 3.9, 3.11): harmless requests only, which
 //! print, say and show nothing – questions, and requests that have to be refused. A target that does
 //! not serve a group says so (`unsupported`), in the right shape. Files of other groups have their
 //! harmless requests from here.
@@ -45,9 +45,6 @@ pub(super) static CASES: &[Case] = &[
     Case::new("receipt/an_entry_with_neither_text_nor_image_is_refused", "3.8.2", &[], |cx| {
         let wrong = [json!({"printList": [{}]}), json!({"printList": [{"bold": true}]})];
         Box::pin(refused(cx, "receiptPrinting", wrong))
-    }),
-    Case::new("infrared/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
-        Box::pin(idle_close(cx, "startInfraredInductionListener"))
     }),
     Case::new("screen/the_state_is_a_number", "3.11.1", &[], |cx| Box::pin(screen_state(cx))),
     Case::new("screen/without_a_picture_it_is_refused", "3.11.1", &[], |cx| {

@@ -28,6 +28,7 @@ mod envelope;
 mod frames;
 mod groups;
 mod id_card;
+mod infrared;
 mod load;
 mod microphone;
 mod polling;
@@ -144,6 +145,7 @@ static GROUPS: &[&[Case]] = &[
     social_security::CASES,
     microphone::CASES,
     device::CASES,
+    infrared::CASES,
     groups::CASES,
     websocket::CASES,
 ];

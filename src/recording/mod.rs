@@ -33,7 +33,7 @@ use rustix::fs::{Access, access};
 
 use crate::bridge::Bridge;
 use crate::config::{Config, Secret, Written};
-use crate::devices::{Device, scanner_settings};
+use crate::devices::{Device, scanner_settings, sensor_language};
 use format::{Meta, PersonalData, RecordedDevice};
 use recorder::Claim;
 use redaction::Redaction;
@@ -139,6 +139,7 @@ pub fn plan(
             let token = config.listen.token.as_ref().map(Secret::reveal);
             let pseudonyms = Pseudonyms::random().map_err(RecordError::Random)?;
             Redaction::new(pseudonyms, scanner.framing, scanner.idle, token)
+                .with_sensor(sensor_language(&config.infrared))
         }
     };
     let limits = Limits {

@@ -8,6 +8,8 @@ use hharome_hardware::code::framing::Framing;
 use hharome_hardware::code::redact::CodeRedactor;
 use hharome_hardware::cpu_card::redact::CpuCardRedactor;
 use hharome_hardware::id_card::redact::CardRedactor;
+use hharome_hardware::infrared::Language;
+use hharome_hardware::infrared::redact::SensorRedactor;
 use hharome_hardware::microphone::redact::SoundRedactor;
 use hharome_hardware::port::tape::PortEvent;
 use hharome_hardware::pseudonym::Pseudonyms;
@@ -33,6 +35,7 @@ struct Redactors {
     frames: FrameRedactor,
     framing: Framing,
     idle: Duration,
+    sensor: Language,
     ports: BTreeMap<&'static str, Port>,
 }
 
@@ -61,7 +64,24 @@ impl Redaction {
     ) -> Self {
         let ats = ToldAts::default();
         let frames = FrameRedactor::new(pseudonyms.clone(), ats.clone(), token);
-        Self(Some(Redactors { pseudonyms, ats, frames, framing, idle, ports: BTreeMap::new() }))
+        Self(Some(Redactors {
+            pseudonyms,
+            ats,
+            frames,
+            framing,
+            idle,
+            sensor: Language::Ld2410,
+            ports: BTreeMap::new(),
+        }))
+    }
+
+    /// The same, where the presence sensor speaks this language.
+    #[must_use]
+    pub fn with_sensor(mut self, language: Language) -> Self {
+        if let Some(redactors) = &mut self.0 {
+            redactors.sensor = language;
+        }
+        self
     }
 
     /// An event of a port; those that can be let go. What was before the recording is not put
@@ -139,6 +159,7 @@ impl Redactors {
                 Box::new(CpuCardRedactor::new(pseudonyms, self.ats.clone()))
             }
             "microphone" => Box::<SoundRedactor>::default(),
+            "infrared" => Box::new(SensorRedactor::new(self.sensor)),
             "social_security_card" => Box::new(SocialSecurityRedactor::new(pseudonyms)),
             // What a reader of ID cards says is the strictest reading of any bytes: all that is no
             // frame of its is filler.

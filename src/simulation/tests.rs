@@ -173,3 +173,26 @@ fn a_wrong_gesture_is_told_what_is_allowed_and_never_repeated() {
     let unknown = made(&hand, "put", Some(r#"{"nickname":"secret"}"#), None).expect_err("unknown");
     assert!(unknown.contains("nickname") && !unknown.contains("secret"), "{unknown}");
 }
+
+#[test]
+fn a_hand_at_a_presence_sensor_knows_its_gestures() {
+    let (_sensor, hand) = hharome_hardware::infrared::virtual_sensor::VirtualSensor::new(
+        hharome_hardware::infrared::virtual_sensor::Model::Ascii,
+    );
+    let plug = Plug::new();
+    let hand = Hand::Sensor(hand, plug.clone());
+    for verb in ["come", "go", "pulse"] {
+        make(&hand, verb, None);
+    }
+    make(&hand, "fault", Some("unplug"));
+    assert!(!plug.is_in());
+    make(&hand, "fault", Some("silence"));
+    make(&hand, "fault", Some("none"));
+    assert!(plug.is_in());
+    let wrong = |verb, with| made(&hand, verb, with, None).expect_err("it is refused");
+    assert_eq!(wrong("put", None), "no such verb: expected one of come, go, pulse, fault");
+    assert_eq!(
+        wrong("fault", Some("mute")),
+        "no such fault: expected one of silence, unplug, none"
+    );
+}

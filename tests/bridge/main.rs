@@ -24,6 +24,7 @@ mod fixture;
 mod frames;
 mod id_card;
 mod id_card_calls;
+mod infrared;
 #[expect(dead_code, reason = "the recordings' own test uses all of it")]
 #[path = "../recordings/leaks.rs"]
 mod leaks;

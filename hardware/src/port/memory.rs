@@ -83,6 +83,10 @@ impl Port for MemoryPort {
             }
         })
     }
+
+    fn vanished(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.plug.pulled())
+    }
 }
 
 struct MemoryLine {

@@ -13,9 +13,13 @@
 
 pub mod card;
 pub mod far_end;
+mod fed;
 mod glob;
+pub mod gpio;
+pub mod iio;
 pub mod input;
 pub mod memory;
+pub mod modem;
 pub mod packets;
 pub mod pcm;
 pub mod pcsc;
@@ -48,6 +52,12 @@ pub trait Port: Send {
         &'a mut self,
         trouble: &'a Trouble,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+    /// Ends when nothing is plugged in here, of a port that is not open because nobody wants it;
+    /// never where that cannot be known without opening it.
+    fn vanished(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
 }
 
 /// An open line. Reading 0 bytes means that the far end is gone.
@@ -72,8 +82,8 @@ pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {
     }
 }
 
-/// The modem lines of a serial port (ITU-T V.24) that the far end drives. No driver here works by
-/// them; in a recording they tell a missing cable from a silent device.
+/// The modem lines of a serial port (ITU-T V.24) that the far end drives. A contact may hang on one
+/// ([`modem`]); of other devices they tell, in a recording, a missing cable from a silent device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ModemLines {
     /// Clear to send.

@@ -1,6 +1,6 @@
-//! Waits for a device file without polling: inotify on the nearest folder that exists.
+//! Waits for a device file to come or to go without polling: inotify on the nearest folder that exists.
 //!
-//! Called by [`super::serial`] for a port that is not there. Where inotify cannot be had (no
+//! Called by ports of device files, such as [`super::serial`]. Where inotify cannot be had (no
 //! watches left, a file system that does not tell) the path is looked at every [`RETRY`].
 
 use std::io;
@@ -38,16 +38,58 @@ pub(super) async fn appeared(path: &Path) {
     }
 }
 
+/// Ends when nothing exists at `path`.
+pub(super) async fn vanished(path: &Path) {
+    while path.exists() {
+        match watch_for(path).ok() {
+            Some(mut watch) => {
+                // Between the check above and the watch it may have gone.
+                if !path.exists() {
+                    return;
+                }
+                // Either way the path is looked at again.
+                let _ = tokio::time::timeout(DISTRUST, watch.next()).await;
+            }
+            None => tokio::time::sleep(DISTRUST).await,
+        }
+    }
+}
+
+/// Tells of what happens in a folder.
+pub(super) struct Watch(Option<EventStream<[u8; 1024]>>);
+
+/// Begins to watch a folder; what happens from now on is [`news`].
+pub(super) fn watch(folder: &Path) -> Watch {
+    Watch(watch_folder(folder).ok())
+}
+
+/// Ends when something has happened in the folder, or might have.
+pub(super) async fn news(watch: Watch) {
+    match watch.0 {
+        Some(mut watch) => {
+            // Either way it is looked at again.
+            let _ = tokio::time::timeout(DISTRUST, watch.next()).await;
+        }
+        None => tokio::time::sleep(RETRY).await,
+    }
+}
+
 fn watch_for(path: &Path) -> io::Result<EventStream<[u8; 1024]>> {
-    let inotify = Inotify::init()?;
     let folder = path
         .ancestors()
         .skip(1)
         .find(|folder| folder.is_dir())
         .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+    watch_folder(folder)
+}
+
+fn watch_folder(folder: &Path) -> io::Result<EventStream<[u8; 1024]>> {
+    let inotify = Inotify::init()?;
     let mask = WatchMask::CREATE
         | WatchMask::MOVED_TO
         | WatchMask::ATTRIB
+        | WatchMask::DELETE
+        | WatchMask::MOVED_FROM
         | WatchMask::DELETE_SELF
         | WatchMask::MOVE_SELF;
     inotify.watches().add(folder, mask)?;

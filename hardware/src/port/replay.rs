@@ -143,6 +143,20 @@ impl Port for ReplayPort {
             }
         })
     }
+
+    /// Then the device's task has tried to open it in vain.
+    fn vanished(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let (moment, timeline) = {
+            let mut reel = lock(&self.reel);
+            (reel.opens_in_vain(), reel.timeline().clone())
+        };
+        Box::pin(async move {
+            match moment {
+                Some(moment) => timeline.reached(moment).await,
+                None => std::future::pending().await,
+            }
+        })
+    }
 }
 
 impl Line for ReplayLine {

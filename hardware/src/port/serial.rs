@@ -64,6 +64,10 @@ impl Port for SerialDevice {
             }
         })
     }
+
+    fn vanished(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(presence::vanished(&self.path))
+    }
 }
 
 struct OpenLine(SerialStream);

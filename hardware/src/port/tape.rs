@@ -407,6 +407,10 @@ impl Port for Taped {
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         self.port.worth_opening(trouble)
     }
+
+    fn vanished(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.port.vanished()
+    }
 }
 
 struct TapedLine {

@@ -176,8 +176,10 @@ const DEVICES: [&str; 13] = [
 ];
 
 /// What the daemon's own calls can be told to do.
-const VERBS: [&str; 9] =
-    ["put", "lift", "scan", "fault", "enter", "cancel", "tone", "wav", "silence"];
+const VERBS: &[&str] = &[
+    "put", "lift", "scan", "fault", "enter", "cancel", "tone", "wav", "silence", "come", "go",
+    "pulse",
+];
 
 /// What a simulated device can suffer from.
 const FAULTS: [&str; 12] = [

@@ -296,6 +296,12 @@ impl Reel {
         }
     }
 
+    /// When the next attempt to open is, if that is one in vain.
+    pub(super) fn opens_in_vain(&mut self) -> Option<i64> {
+        let in_vain = |attempt: &&TapeLine| matches!(attempt.event, PortEvent::NotOpened(_));
+        self.next_attempt().filter(in_vain).map(|attempt| attempt.micros)
+    }
+
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let now = self.timeline.now();
         self.fill();

@@ -26,6 +26,7 @@ mod other_reader;
 #[expect(dead_code, unused_imports, reason = "the tests of cards use all of it")]
 #[path = "../../../pcscd/mod.rs"]
 mod pcscd;
+mod presence;
 mod psams;
 mod reader;
 mod scanner;
@@ -99,6 +100,7 @@ pub(crate) fn all() -> Vec<Scene> {
         social_security::scenes(),
         card_readers::scenes(),
         card_life::scenes(),
+        presence::scenes(),
         wire::scenes(),
         slow::scenes(),
         life::scenes(),
@@ -114,7 +116,8 @@ pub(crate) fn secrets() -> (Vec<&'static str>, Vec<&'static str>) {
     let numbers = ["990102951123002", "99010320000229002X"];
     // One character is in any text.
     let names = social_security::NAMES.into_iter().filter(|name| name.chars().count() > 1);
-    (names.chain(numbers).collect(), psams::DATA.to_vec())
+    let data = psams::DATA.into_iter().chain([presence::FOREIGN]);
+    (names.chain(numbers).collect(), data.collect())
 }
 
 /// Ample for anything on a slow, busy machine; only failures take that long.
