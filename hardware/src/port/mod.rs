@@ -14,6 +14,7 @@
 pub mod card;
 pub mod far_end;
 mod glob;
+pub mod hidraw;
 pub mod input;
 pub mod memory;
 pub mod packets;
@@ -24,6 +25,7 @@ pub mod pty;
 pub mod replay;
 pub mod serial;
 pub mod tape;
+pub mod usb;
 
 use std::future::Future;
 use std::io;
