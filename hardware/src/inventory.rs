@@ -9,6 +9,7 @@
 mod card_readers;
 mod input_devices;
 mod serial_ports;
+mod usb_devices;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::card_readers::{CardReader, CardReaders, Presence, ReaderKind};
+pub use self::usb_devices::{HidReader, HidUse, UsbReader};
 
 /// How long pcscd may take to list its readers. It answers within milliseconds unless it hangs.
 pub const CARD_READERS_LIMIT: Duration = Duration::from_secs(2);
@@ -36,6 +38,10 @@ pub struct Inventory {
     pub displays: Vec<Display>,
     /// Keyboards, scanners that type, touch screens, sensors, beepers.
     pub input_devices: Vec<InputDevice>,
+    /// HID devices that may be readers of ID cards, or scanners.
+    pub hid_devices: Vec<HidReader>,
+    /// USB devices that are readers of ID cards by their numbers.
+    pub usb_readers: Vec<UsbReader>,
 }
 
 /// One serial port.
@@ -130,6 +136,8 @@ impl Inventory {
             printers: printers(root),
             displays: displays(root),
             input_devices: input_devices::read(root),
+            hid_devices: usb_devices::hid(root),
+            usb_readers: usb_devices::readers(root),
         }
     }
 }

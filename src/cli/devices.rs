@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 
+mod usb;
+
 /// Looks at this machine and prints what it offers. Blocks for up to two seconds if pcscd hangs.
 ///
 /// # Errors
@@ -157,6 +159,11 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
             "Input devices",
             "input_devices",
             inventory.input_devices.iter().map(input_device).collect(),
+        ),
+        group(
+            "Readers and scanners on USB",
+            "usb_devices",
+            usb::items(&inventory.usb_readers, &inventory.hid_devices),
         ),
     ]
 }
