@@ -12,10 +12,12 @@
 //! names the one that is meant.
 
 pub mod card;
+pub mod carried;
 pub mod far_end;
 mod fed;
 mod glob;
 pub mod gpio;
+pub mod hidraw;
 pub mod iio;
 pub mod input;
 pub mod memory;
@@ -29,6 +31,7 @@ pub mod pty;
 pub mod replay;
 pub mod serial;
 pub mod tape;
+pub mod usb;
 
 use std::future::Future;
 use std::io;
