@@ -24,6 +24,12 @@ if [ "$purpose" = test ]; then
     # readers that are compiled with cc.
     [ -x /usr/sbin/pcscd ] || command -v pcscd >/dev/null || packages+=(pcscd)
     command -v unshare >/dev/null || packages+=(util-linux)
+    # The tests of speech let both really speak, into files.
+    command -v espeak-ng >/dev/null || packages+=(espeak-ng)
+    command -v speech-dispatcher >/dev/null ||
+        packages+=(speech-dispatcher speech-dispatcher-espeak-ng speech-dispatcher-audio-plugins)
+    # They see if a refused connection says why, as another user than root.
+    command -v setpriv >/dev/null || packages+=(util-linux)
 fi
 if [ "$purpose" = test-kernel ]; then
     # scripts/test-kernel.sh: a machine in software, the first program in it, and what packs that

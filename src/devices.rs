@@ -5,6 +5,7 @@
 //! `bridge.status` shows all of them. A device's task runs for as long as the daemon.
 
 mod cards;
+mod speech;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ use crate::recording::recorder::{PhotoEvent, Recorder};
 use crate::simulation::{Gesture, Hand};
 
 pub use cards::{Buzzer, CpuCard, Psam};
+pub use speech::Speech;
 
 /// The fact of a device that names its port.
 pub const PORT_FACT: &str = "port";
@@ -56,6 +58,8 @@ pub struct Devices {
     pub social_security: Slot<SocialSecurityCard>,
     /// What beeps.
     pub buzzer: Buzzer,
+    /// What speaks.
+    pub speech: Speech,
     /// Which commands clients may send to cards.
     pub apdu_policy: ApduPolicy,
     /// What `getDeviceInfo` answers.
@@ -70,8 +74,8 @@ pub struct Devices {
 }
 
 /// The sections whose devices are built here.
-const BUILT: [&str; 6] =
-    ["id_card", "qr_scanner", "cpu_card", "psam", "social_security_card", "buzzer"];
+const BUILT: [&str; 7] =
+    ["id_card", "qr_scanner", "cpu_card", "psam", "social_security_card", "speech", "buzzer"];
 
 /// A device whose readings somebody may want.
 pub struct Slot<T> {
@@ -117,6 +121,7 @@ impl Devices {
                 &mut outside,
             ),
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
+            speech: speech::speech(config, &mut outside),
             apdu_policy: ApduPolicy::of(config),
             machine: Identity::of_this_machine(&config.device_info),
             raw_photo: config.id_card.raw_photo,
@@ -145,6 +150,7 @@ impl Devices {
             (&self.psam.device, self.psam.hand.as_ref()),
             (&self.social_security.device, self.social_security.hand.as_ref()),
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
+            (&self.speech.device, self.speech.hand.as_ref()),
         ];
         all.extend(self.others.iter().map(|device| (device, None)));
         all.sort_by_key(|(device, _)| {

@@ -1,5 +1,5 @@
 //! What this machine offers to a kiosk: serial ports, PC/SC readers, capture devices, printers,
-//! displays, input devices.
+//! displays, input devices, what speaks.
 //!
 //! `hharome devices` calls [`Inventory::read`], prints it and ends. Everything but the card readers
 //! is read from files of the kernel below a root folder, so that tests bring their own; nothing is
@@ -9,6 +9,7 @@
 mod card_readers;
 mod input_devices;
 mod serial_ports;
+mod speech;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -36,6 +37,23 @@ pub struct Inventory {
     pub displays: Vec<Display>,
     /// Keyboards, scanners that type, touch screens, sensors, beepers.
     pub input_devices: Vec<InputDevice>,
+    /// What can speak.
+    pub speech: Vec<SpeechService>,
+}
+
+/// Something that speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpeechService {
+    /// A speech-dispatcher, of a session that runs now.
+    Server {
+        /// Its socket.
+        socket: String,
+    },
+    /// espeak-ng, which speaks without a service.
+    Program {
+        /// Where it is.
+        path: String,
+    },
 }
 
 /// One serial port.
@@ -130,6 +148,7 @@ impl Inventory {
             printers: printers(root),
             displays: displays(root),
             input_devices: input_devices::read(root),
+            speech: speech::read(root),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use hharome_hardware::buzzer::Family;
 use hharome_hardware::inventory::{
     CardReader, CardReaders, InputDevice, Inventory, Presence, ReaderKind, SerialPort,
+    SpeechService,
 };
 use hharome_hardware::port::pcsc::ReaderPattern;
 use serde_json::{Value, json};
@@ -158,6 +159,7 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
             "input_devices",
             inventory.input_devices.iter().map(input_device).collect(),
         ),
+        group("Speech", "speech", inventory.speech.iter().map(speech).collect()),
     ]
 }
 
@@ -263,6 +265,24 @@ fn input_device(device: &InputDevice) -> Item {
             "senses_presence": device.senses_presence,
         }),
         config,
+    }
+}
+
+fn speech(service: &SpeechService) -> Item {
+    let (driver, place, config) = match service {
+        SpeechService::Server { socket } => {
+            let address = format!("unix_socket:{socket}");
+            let config = snippet("speech", "speech-dispatcher", &[("address", &address)]);
+            ("speech-dispatcher", socket, config)
+        }
+        SpeechService::Program { path } => {
+            ("espeak-ng", path, snippet("speech", "espeak-ng", &[("program", path)]))
+        }
+    };
+    Item {
+        words: joined(&[Some(place), Some(driver)]),
+        facts: json!({ "driver": driver, "path": place }),
+        config: vec![config],
     }
 }
 

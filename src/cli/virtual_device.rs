@@ -1,7 +1,7 @@
-//! `hharome virtual`: one virtual device on a pty, for any program that opens serial ports, or a
-//! chip card for a reader of pcscd's.
+//! `hharome virtual`: one virtual device on a pty, for any program that opens serial ports, a chip
+//! card for a reader of pcscd's, or a speech service on a Unix socket.
 //!
-//! The pty's path, or the card's place, is the first line on stdout. Lines on stdin work the device:
+//! The path of pty or socket, or the card's place, is the first line on stdout. Lines on stdin work the device:
 //! `put PERSON`, `put KIND`, `lift`, `scan TEXT`, `fault NAME`; each is answered by `ok` or by what
 //! is wrong. The end of stdin changes nothing; SIGINT or SIGTERM ends the device.
 
@@ -15,7 +15,9 @@ use clap::{Args, Subcommand};
 use hharome_hardware::code::virtual_scanner::VirtualScanner;
 use hharome_hardware::id_card::virtual_reader::VirtualReader;
 use hharome_hardware::port::far_end::{self, FarEnd, Plug, VirtualDevice};
+use hharome_hardware::port::far_socket::SocketFarEnd;
 use hharome_hardware::port::pty::PtyFarEnd;
+use hharome_hardware::speech::virtual_server::VirtualServer;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -30,10 +32,11 @@ mod card;
 /// The arguments of `hharome virtual`.
 #[derive(Args)]
 #[command(
-    after_help = "The pty's path, or the card's place, is the first line on stdout. Lines on stdin work the
+    after_help = "The path of pty or socket, or the card's place, is the first line on stdout. Lines on stdin work the
 device:
   put PERSON|JSON, lift, fault NAME   (id-card)
   scan TEXT, fault NAME               (scanner)
+  fault NAME                          (speech)
   put [KIND|JSON], lift, fault NAME   (card; JSON describes a social-security card)
 Each is answered by ok, or by what is allowed. The end of stdin changes nothing;
 Ctrl-C or SIGTERM ends the device."
@@ -64,6 +67,11 @@ enum Device {
         #[arg(long, value_name = "MODULE")]
         trigger: Option<String>,
     },
+    /// A speech-dispatcher on a Unix socket; it makes no sound
+    Speech {
+        /// The socket that it listens on
+        socket: PathBuf,
+    },
     /// A chip card for a reader that speaks the vpcd protocol, as virtual readers of pcscd do
     Card(card::Card),
 }
@@ -91,6 +99,20 @@ pub(super) fn run(arguments: &Virtual) -> ExitCode {
                 };
                 let (scanner, hand) = VirtualScanner::new(suffix.as_bytes(), module);
                 offer_on_pty(link, scanner, |plug| Ok(Hand::Scanner(hand, plug))).await
+            }
+            Device::Speech { .. } if link.is_some() => {
+                complain(WRONG, "--link: a speech service has no pty")
+            }
+            Device::Speech { socket } => {
+                let end = match SocketFarEnd::listen(socket) {
+                    Ok(end) => end,
+                    Err(error) => {
+                        return complain(NO, format_args!("{}: {error}", socket.display()));
+                    }
+                };
+                let (server, hand) = VirtualServer::new();
+                let hand = Hand::Speech(hand, end.plug().clone());
+                offer(socket.display(), far_end::run(end, server), &hand).await
             }
             Device::Card(_) if link.is_some() => complain(WRONG, "--link: a card has no pty"),
             Device::Card(card) => card.offer().await,

@@ -34,6 +34,7 @@ mod psam;
 mod queue;
 mod reader;
 mod social_security;
+mod speech;
 mod websocket;
 
 #[cfg(test)]
@@ -142,6 +143,7 @@ static GROUPS: &[&[Case]] = &[
     psam::CASES,
     social_security::CASES,
     device::CASES,
+    speech::CASES,
     groups::CASES,
     websocket::CASES,
 ];

@@ -13,6 +13,7 @@
 
 pub mod card;
 pub mod far_end;
+pub mod far_socket;
 mod glob;
 pub mod input;
 pub mod memory;

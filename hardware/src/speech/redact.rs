@@ -1,5 +1,5 @@
-//! What is spoken, replaced in the bytes of the speech device's line: [`ServerRedactor`] for SSIP,
-//! [`ProgramRedactor`] for the packets to espeak-ng.
+//! What is spoken, replaced in the bytes of the speech device's line by [`SpeechRedactor`]:
+//! [`ServerRedactor`] for SSIP, [`ProgramRedactor`] for the packets to espeak-ng.
 //!
 //! Both know only what the drivers here say. A text becomes other characters, as many and of as many
 //! bytes, so that points and ends of lines stay where they were; it is the same that the client's own
@@ -126,6 +126,51 @@ impl Redact for ServerRedactor {
 
     fn held(&self) -> usize {
         self.held.len()
+    }
+}
+
+/// Replaces what is spoken in the events of whichever line the device has: the first byte that passes
+/// tells. No packet begins with a letter or a digit, and SSIP with nothing else.
+pub struct SpeechRedactor {
+    pseudonyms: Pseudonyms,
+    by: Option<Box<dyn Redact>>,
+}
+
+impl SpeechRedactor {
+    /// A redactor at the beginning of the device's events.
+    #[must_use]
+    pub fn new(pseudonyms: Pseudonyms) -> Self {
+        Self { pseudonyms, by: None }
+    }
+}
+
+impl Redact for SpeechRedactor {
+    fn push(&mut self, event: At, out: &mut Vec<At>) {
+        let first = match &event.event {
+            PortEvent::In(bytes) | PortEvent::Out(bytes) => bytes.first(),
+            _ => None,
+        };
+        if let (None, Some(first)) = (&self.by, first) {
+            let pseudonyms = self.pseudonyms.clone();
+            self.by = Some(if first.is_ascii_alphanumeric() {
+                Box::new(ServerRedactor::new(pseudonyms))
+            } else {
+                Box::new(ProgramRedactor::new(pseudonyms))
+            });
+        }
+        match &mut self.by {
+            Some(by) => by.push(event, out),
+            // Nothing has passed that could be anybody's.
+            None => out.push(event),
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<At>) {
+        self.by.iter_mut().for_each(|by| by.finish(out));
+    }
+
+    fn held(&self) -> usize {
+        self.by.as_ref().map_or(0, |by| by.held())
     }
 }
 
