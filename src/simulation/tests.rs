@@ -166,3 +166,21 @@ fn a_wrong_gesture_is_told_what_is_allowed_and_never_repeated() {
     let unknown = made(&hand, "put", Some(r#"{"nickname":"secret"}"#), None).expect_err("unknown");
     assert!(unknown.contains("nickname") && !unknown.contains("secret"), "{unknown}");
 }
+
+#[test]
+fn a_speech_service_can_be_broken_and_no_more() {
+    use hharome_hardware::speech::virtual_server::VirtualServer;
+    let (_server, hand) = VirtualServer::new();
+    let plug = Plug::new();
+    let hand = Hand::Speech(hand, plug.clone());
+    for fault in ["silence", "refuse", "unplug"] {
+        make(&hand, "fault", Some(fault));
+    }
+    assert!(!plug.is_in());
+    make(&hand, "fault", Some("none"));
+    assert!(plug.is_in());
+    let allowed = "no such fault: expected one of silence, refuse, unplug, none";
+    assert_eq!(made(&hand, "fault", Some("vanish"), None), Err(allowed.to_owned()));
+    let allowed = "no such verb: expected one of fault";
+    assert_eq!(made(&hand, "scan", Some("x"), None), Err(allowed.to_owned()));
+}

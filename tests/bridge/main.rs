@@ -16,6 +16,9 @@
 #[expect(dead_code, reason = "what is not used yet is for the devices that sound")]
 #[path = "../alsa/mod.rs"]
 mod alsa;
+#[expect(dead_code, reason = "the microphone's tests use the rest")]
+#[path = "../alsa/mod.rs"]
+mod alsa;
 mod cards;
 mod cards_together;
 mod cli;
@@ -38,5 +41,7 @@ mod recording;
 mod recording_middle;
 mod sam_v;
 mod slow;
+mod speech;
+mod speech_service;
 mod transports;
 mod websocket;

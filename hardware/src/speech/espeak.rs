@@ -185,10 +185,9 @@ impl Session {
         let limit = Instant::now() + STOP;
         loop {
             let said = timeout_at(limit, self.said()).await;
-            match said.unwrap_or_else(|_| Err(late("fallen silent")))? {
-                Said::Stopped => return Ok(()),
-                // It had ended by itself just before.
-                _ => {}
+            // Anything else was said just before: it had ended by itself.
+            if said.unwrap_or_else(|_| Err(late("fallen silent")))? == Said::Stopped {
+                return Ok(());
             }
         }
     }

@@ -14,6 +14,7 @@
 use std::env;
 use std::future::Future;
 use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
@@ -23,6 +24,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -120,8 +122,7 @@ impl Job {
         self.cut.store(true, Ordering::Relaxed);
         // Nothing that can panic runs under the lock, so a poisoned one is still whole.
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
-        // One that has ended cannot be killed.
-        child.iter_mut().for_each(|child| drop(child.kill()));
+        child.iter_mut().for_each(kill);
     }
 }
 
@@ -197,11 +198,10 @@ async fn stop(mut job: Job) {
 
 /// What the program says of itself, once the sound device can be opened.
 async fn hello(place: &Place) -> Result<Said, String> {
-    let told = told(&place.program, &["--version"], "").await?;
-    let version = told.split_once(": ").map_or(told.as_str(), |(_, rest)| rest);
+    let version = told(&place.program, &["--version"], "").await?;
+    let version = version.split_once(": ").map_or(version.as_str(), |(_, rest)| rest);
     let version = version.split_whitespace().next().unwrap_or("unknown").to_owned();
-    let phonemes =
-        self::told(&place.program, &["-q", "-x", "-v", super::MANDARIN, "--stdin"], "好");
+    let phonemes = told(&place.program, &["-q", "-x", "-v", super::MANDARIN, "--stdin"], "好");
     // Without the voice there are none, and only Chinese needs it.
     let phonemes = phonemes.await.unwrap_or_default().trim().to_owned();
     let (sender, mut tried) = mpsc::channel(1);
@@ -281,6 +281,7 @@ fn say(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .map_err(|error| format!("{program} cannot be run: {error}"))?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
@@ -310,19 +311,18 @@ fn say(
 
 /// Waits for the end of the program, which has closed its stdout, and is killed if that is of no use
 /// any more.
-fn ended(slot: &Mutex<Option<Child>>, kill: bool) -> Result<(), String> {
+fn ended(slot: &Mutex<Option<Child>>, useless: bool) -> Result<(), String> {
     let since = Instant::now();
     loop {
         let mut child = slot.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(running) = child.as_mut() else { return Ok(()) };
         let late = since.elapsed() > END;
-        if kill || late {
-            // One that has ended cannot be killed.
-            let _ = running.kill();
+        if useless || late {
+            kill(running);
         }
         match running.try_wait() {
             Ok(None) => {}
-            Ok(Some(status)) if status.success() || kill => {
+            Ok(Some(status)) if status.success() || useless => {
                 *child = None;
                 return Ok(());
             }
@@ -338,6 +338,14 @@ fn ended(slot: &Mutex<Option<Child>>, kill: bool) -> Result<(), String> {
         drop(child);
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Kills a program, and what it may have started, which would hold its pipes. What has ended cannot be
+/// killed any more.
+fn kill(child: &mut Child) {
+    let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // It was not waited for yet, so its number is nobody else's.
+    let _ = group.map(|group| kill_process_group(group, Signal::KILL));
 }
 
 /// A thread that is counted until it ends.

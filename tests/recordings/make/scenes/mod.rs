@@ -32,6 +32,7 @@ mod scanner;
 mod scanner_trouble;
 mod slow;
 mod social_security;
+mod speech;
 mod statuses;
 mod wire;
 
@@ -99,6 +100,7 @@ pub(crate) fn all() -> Vec<Scene> {
         social_security::scenes(),
         card_readers::scenes(),
         card_life::scenes(),
+        speech::scenes(),
         wire::scenes(),
         slow::scenes(),
         life::scenes(),
