@@ -16,9 +16,6 @@
 #[expect(dead_code, reason = "what is not used yet is for the devices that sound")]
 #[path = "../alsa/mod.rs"]
 mod alsa;
-#[expect(dead_code, reason = "the microphone's tests use the rest")]
-#[path = "../alsa/mod.rs"]
-mod alsa;
 mod cards;
 mod cards_together;
 mod cli;
