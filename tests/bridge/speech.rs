@@ -499,7 +499,7 @@ async fn no_recording_holds_what_was_spoken_and_it_replays() {
     say(&mut client, json!({"text": secret, "rate": 3})).await;
     counted(&daemon, "spoken", 1).await;
     say(&mut client, json!({"text": secret.repeat(30), "rate": 3})).await;
-    daemon.device("speech", |device| device["state"] == "busy").await;
+    daemon.device("speech", |device| device["counters"]["begun"] == 2).await;
     stop(&mut client).await;
     counted(&daemon, "cut", 1).await;
     let stopped = client.ask(r#"{"call":"bridge.record","params":{"do":"stop"}}"#).await;

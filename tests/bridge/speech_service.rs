@@ -15,6 +15,9 @@ use super::fixture::soon;
 /// The rate at which espeak-ng speaks, in Hz.
 const RATE: f64 = 22_050.0;
 
+/// The card's longest period, in bytes: the service waits for one after every piece of sound.
+const PERIOD: u32 = 1024;
+
 /// A service in a folder of its own.
 pub(crate) struct SpeechService {
     folder: TempDir,
@@ -40,7 +43,7 @@ impl SpeechService {
                     AddModule \"espeak-ng\" \"sd_espeak-ng\" \"espeak-ng.conf\"\n\
                     DefaultModule espeak-ng\n";
         fs::write(folder.path().join("speechd.conf"), text).expect("the folder is ours");
-        let mut service = Self { folder, card: SoundCard::new(), running: None };
+        let mut service = Self { folder, card: SoundCard::of_periods(PERIOD), running: None };
         service.run().await;
         service
     }

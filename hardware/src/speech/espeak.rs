@@ -118,7 +118,7 @@ impl EspeakNg {
             if let Some(utterance) = self.orders.take() {
                 status.set(State::Busy);
                 let mut heard = false;
-                match self.say(session, &utterance, voice, &mut heard).await {
+                match self.say(session, &utterance, (voice, status), &mut heard).await {
                     Ok(ending) => status.count(ending.counter()),
                     Err(trouble) => {
                         if heard {
@@ -138,7 +138,7 @@ impl EspeakNg {
         &self,
         session: &mut Session,
         utterance: &Utterance,
-        voice: &str,
+        (voice, status): (&str, &Status),
         heard: &mut bool,
     ) -> Result<Ending, Trouble> {
         let arguments = arguments(utterance, voice, self.settings.volume);
@@ -160,6 +160,9 @@ impl EspeakNg {
                 };
                 match said.unwrap_or_else(|_| Err(late("said a text")))? {
                     Said::Begun => {
+                        if !*heard {
+                            status.count("begun");
+                        }
                         *heard = true;
                         limit = Instant::now() + Utterance::longest(piece);
                     }

@@ -119,7 +119,7 @@ impl SpeechDispatcher {
             if let Some(utterance) = self.orders.take() {
                 status.set(State::Busy);
                 let mut heard = false;
-                match self.say(session, &utterance, &mut heard).await {
+                match self.say(session, &utterance, status, &mut heard).await {
                     Ok(ending) => status.count(ending.counter()),
                     Err(trouble) => {
                         if heard {
@@ -168,6 +168,7 @@ impl SpeechDispatcher {
         &self,
         session: &mut Session,
         utterance: &Utterance,
+        status: &Status,
         heard: &mut bool,
     ) -> Result<Ending, Trouble> {
         let cut = |heard: bool| Ok(if heard { Ending::Cut } else { Ending::Dropped });
@@ -193,6 +194,9 @@ impl SpeechDispatcher {
                 match event? {
                     Event { message: other, .. } if other != message => {}
                     Event { fate: Fate::Begun, .. } => {
+                        if !*heard {
+                            status.count("begun");
+                        }
                         (begun, *heard) = (true, true);
                         limit = Instant::now() + Utterance::longest(piece);
                     }

@@ -28,7 +28,7 @@ case \"$1\" in
    printf 'RIFF\\377\\377\\377\\177WAVEfmt \\020\\0\\0\\0\\001\\0\\001\\0\\042\\126\\0\\0\\104\\254\\0\\0'
    printf '\\002\\0\\020\\0data\\377\\377\\377\\177'
    head -c 44100 /dev/zero
-   case \"$text\" in *长*) sleep 20 ;; esac ;;
+   case \"$text\" in *长*) exec sleep 20 ;; esac ;;
 esac
 ";
 
