@@ -31,6 +31,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hharome_hardware::port::socket::SocketAddress;
+use hharome_hardware::speech::address;
+
 pub use self::commented::commented;
 pub use self::devices::{
     Buzzer, BuzzerDriver, BuzzerModel, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard,
@@ -251,6 +254,11 @@ impl Config {
             "social_security_card" => self.social_security_card.reader.clone(),
             "microphone" => Some(self.microphone.device.clone()),
             "infrared" => self.infrared.place(),
+            "speech" => match self.speech.driver {
+                SpeechDriver::SpeechDispatcher => Some(self.speech_address().to_string()),
+                SpeechDriver::EspeakNg => Some(self.speech.program.clone()),
+                _ => None,
+            },
             "buzzer" => match self.buzzer.driver {
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Program => self.buzzer.program.first().cloned(),
@@ -285,6 +293,15 @@ impl Config {
         self.buzzer.reader.as_deref().or(beside)
     }
 
+    /// Where speech-dispatcher listens: `[speech] address`, else `$SPEECHD_ADDRESS`, else its socket
+    /// in the session's runtime folder.
+    #[must_use]
+    pub fn speech_address(&self) -> SocketAddress {
+        let named = self.speech.address.clone().or_else(|| env::var("SPEECHD_ADDRESS").ok());
+        let address = named.and_then(|address| address::parse(&address).ok());
+        address.unwrap_or_else(|| address::in_session(&self.session.runtime_folder()))
+    }
+
     /// Takes the driver from the sections that `forgotten` names, devices as in
     /// [`Config::driver_and_port`].
     pub fn forget_devices(&mut self, forgotten: impl Fn(&str) -> bool) {
@@ -312,6 +329,9 @@ impl Config {
         }
         if forgotten("infrared") {
             self.infrared = Infrared::default();
+        }
+        if forgotten("speech") {
+            self.speech = Speech::default();
         }
         if forgotten("buzzer") {
             self.buzzer = Buzzer::default();
@@ -443,6 +463,8 @@ const RUNNABLE: &[(&str, &str)] = &[
     ("infrared", "gpio"),
     ("infrared", "iio"),
     ("infrared", "serial"),
+    ("speech", "speech-dispatcher"),
+    ("speech", "espeak-ng"),
     ("buzzer", "pcsc"),
     ("buzzer", "program"),
     ("microphone", "alsa"),

@@ -7,6 +7,7 @@
 mod cards;
 mod infrared;
 mod microphone;
+mod speech;
 pub mod usb;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use crate::simulation::{Gesture, Hand};
 pub use cards::{Buzzer, CpuCard, Psam};
 pub use infrared::{Infrared, language as sensor_language};
 pub use microphone::Microphone;
+pub use speech::Speech;
 
 /// The fact of a device that names its port.
 pub const PORT_FACT: &str = "port";
@@ -66,6 +68,8 @@ pub struct Devices {
     pub buzzer: Buzzer,
     /// What tells whether somebody stands there.
     pub infrared: Infrared,
+    /// What speaks.
+    pub speech: Speech,
     /// Which commands clients may send to cards.
     pub apdu_policy: ApduPolicy,
     /// What `getDeviceInfo` answers.
@@ -88,6 +92,7 @@ const BUILT: &[&str] = &[
     "social_security_card",
     "microphone",
     "infrared",
+    "speech",
     "buzzer",
 ];
 
@@ -137,6 +142,7 @@ impl Devices {
             microphone: microphone::microphone(&config.microphone, &config.session, &mut outside),
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
             infrared: infrared::infrared(&config.infrared, &mut outside),
+            speech: speech::speech(config, &mut outside),
             apdu_policy: ApduPolicy::of(config),
             machine: Identity::of_this_machine(&config.device_info),
             raw_photo: config.id_card.raw_photo,
@@ -167,6 +173,7 @@ impl Devices {
             (&self.microphone.device, self.microphone.hand.as_ref()),
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
             (&self.infrared.device, self.infrared.hand.as_ref()),
+            (&self.speech.device, self.speech.hand.as_ref()),
         ];
         all.extend(self.others.iter().map(|device| (device, None)));
         all.sort_by_key(|(device, _)| {

@@ -1,15 +1,15 @@
 //! What this machine offers to a kiosk: serial ports, PC/SC readers, capture devices, printers,
-//! displays, input devices, GPIO lines, proximity sensors.
+//! displays, input devices, GPIO lines, proximity sensors, USB readers, what speaks.
 //!
-//! `hharome devices` calls [`Inventory::read`], prints it and ends. Everything but the card readers
-//! and the GPIO lines
-//! is read from files of the kernel below a root folder, so that tests bring their own; nothing is
+//! `hharome devices` calls [`Inventory::read`], prints it and ends. Everything but the card
+//! readers and the GPIO lines is read from files of the kernel below a root folder, so that tests bring their own; nothing is
 //! opened that could disturb a device. The list of card readers is asked of pcscd on a thread of
 //! its own. What cannot be read is left out: an inventory never fails.
 
 mod card_readers;
 mod input_devices;
 mod serial_ports;
+mod speech;
 mod usb_devices;
 
 use std::collections::BTreeMap;
@@ -50,6 +50,23 @@ pub struct Inventory {
     pub hid_devices: Vec<HidReader>,
     /// USB devices that are readers of ID cards by their numbers.
     pub usb_readers: Vec<UsbReader>,
+    /// What can speak.
+    pub speech: Vec<SpeechService>,
+}
+
+/// Something that speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpeechService {
+    /// A speech-dispatcher, of a session that runs now.
+    Server {
+        /// Its socket.
+        socket: String,
+    },
+    /// espeak-ng, which speaks without a service.
+    Program {
+        /// Where it is.
+        path: String,
+    },
 }
 
 /// One serial port.
@@ -150,6 +167,7 @@ impl Inventory {
             proximity_sensors: iio::all_under(root),
             hid_devices: usb_devices::hid(root),
             usb_readers: usb_devices::readers(root),
+            speech: speech::read(root),
         }
     }
 }

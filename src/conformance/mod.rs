@@ -36,6 +36,7 @@ mod psam;
 mod queue;
 mod reader;
 mod social_security;
+mod speech;
 mod websocket;
 
 #[cfg(test)]
@@ -146,6 +147,7 @@ static GROUPS: &[&[Case]] = &[
     microphone::CASES,
     device::CASES,
     infrared::CASES,
+    speech::CASES,
     groups::CASES,
     websocket::CASES,
 ];

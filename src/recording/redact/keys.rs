@@ -54,6 +54,8 @@ pub(super) enum Rule {
     CardInfo,
     /// JSON in a string.
     Json,
+    /// A text that is to be spoken.
+    Speech,
     /// A text of any meaning.
     Text,
 }
@@ -182,7 +184,7 @@ const VERBS: &[&str] = &[
 ];
 
 /// What a simulated device can suffer from.
-const FAULTS: [&str; 12] = [
+const FAULTS: &[&str] = &[
     "silence",
     "bad-checksum",
     "cut-frame",
@@ -190,11 +192,12 @@ const FAULTS: [&str; 12] = [
     "mute",
     "vanish",
     "occupied",
-    "none",
+    "refuse",
     "held",
     "stall",
     "fast",
     "gap",
+    "none",
 ];
 
 /// The chip cards that can be put somewhere without describing one.
