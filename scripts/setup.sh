@@ -26,6 +26,12 @@ if [ "$purpose" = test ]; then
     command -v unshare >/dev/null || packages+=(util-linux)
     # The tests of presence sensors make up files below /sys.
     command -v umockdev-run >/dev/null || packages+=(umockdev)
+    # The tests of speech let both really speak, into files.
+    command -v espeak-ng >/dev/null || packages+=(espeak-ng)
+    command -v speech-dispatcher >/dev/null ||
+        packages+=(speech-dispatcher speech-dispatcher-espeak-ng speech-dispatcher-audio-plugins)
+    # They see if a refused connection says why, as another user than root.
+    command -v setpriv >/dev/null || packages+=(util-linux)
 fi
 if [ "$purpose" = test-kernel ]; then
     # scripts/test-kernel.sh: a machine in software, the first program in it, and what packs that

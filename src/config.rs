@@ -31,6 +31,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use hharome_hardware::port::socket::SocketAddress;
+use hharome_hardware::speech::address;
+
 pub use self::commented::commented;
 pub use self::devices::{
     Buzzer, BuzzerDriver, BuzzerModel, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard,
@@ -244,6 +247,11 @@ impl Config {
             "psam_2" => self.psam.slots.get(1).cloned(),
             "social_security_card" => self.social_security_card.reader.clone(),
             "infrared" => self.infrared.place(),
+            "speech" => match self.speech.driver {
+                SpeechDriver::SpeechDispatcher => Some(self.speech_address().to_string()),
+                SpeechDriver::EspeakNg => Some(self.speech.program.clone()),
+                _ => None,
+            },
             "buzzer" => match self.buzzer.driver {
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Program => self.buzzer.program.first().cloned(),
@@ -278,6 +286,15 @@ impl Config {
         self.buzzer.reader.as_deref().or(beside)
     }
 
+    /// Where speech-dispatcher listens: `[speech] address`, else `$SPEECHD_ADDRESS`, else its socket
+    /// in the session's runtime folder.
+    #[must_use]
+    pub fn speech_address(&self) -> SocketAddress {
+        let named = self.speech.address.clone().or_else(|| env::var("SPEECHD_ADDRESS").ok());
+        let address = named.and_then(|address| address::parse(&address).ok());
+        address.unwrap_or_else(|| address::in_session(&self.session.runtime_folder()))
+    }
+
     /// Takes the driver from the sections that `forgotten` names, devices as in
     /// [`Config::driver_and_port`].
     pub fn forget_devices(&mut self, forgotten: impl Fn(&str) -> bool) {
@@ -302,6 +319,9 @@ impl Config {
         }
         if forgotten("infrared") {
             self.infrared = Infrared::default();
+        }
+        if forgotten("speech") {
+            self.speech = Speech::default();
         }
         if forgotten("buzzer") {
             self.buzzer = Buzzer::default();
@@ -420,7 +440,7 @@ impl Config {
 }
 
 /// The real drivers that this version runs. A driver that is added moves in here.
-const RUNNABLE: [(&str, &str); 11] = [
+const RUNNABLE: [(&str, &str); 13] = [
     ("id_card", "sam-v-serial"),
     ("qr_scanner", "serial"),
     ("cpu_card", "pcsc"),
@@ -430,6 +450,8 @@ const RUNNABLE: [(&str, &str); 11] = [
     ("infrared", "gpio"),
     ("infrared", "iio"),
     ("infrared", "serial"),
+    ("speech", "speech-dispatcher"),
+    ("speech", "espeak-ng"),
     ("buzzer", "pcsc"),
     ("buzzer", "program"),
 ];

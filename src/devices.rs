@@ -6,6 +6,7 @@
 
 mod cards;
 mod infrared;
+mod speech;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ use crate::simulation::{Gesture, Hand};
 
 pub use cards::{Buzzer, CpuCard, Psam};
 pub use infrared::{Infrared, language as sensor_language};
+pub use speech::Speech;
 
 /// The fact of a device that names its port.
 pub const PORT_FACT: &str = "port";
@@ -60,6 +62,8 @@ pub struct Devices {
     pub buzzer: Buzzer,
     /// What tells whether somebody stands there.
     pub infrared: Infrared,
+    /// What speaks.
+    pub speech: Speech,
     /// Which commands clients may send to cards.
     pub apdu_policy: ApduPolicy,
     /// What `getDeviceInfo` answers.
@@ -74,8 +78,16 @@ pub struct Devices {
 }
 
 /// The sections whose devices are built here.
-const BUILT: [&str; 7] =
-    ["id_card", "qr_scanner", "cpu_card", "psam", "social_security_card", "infrared", "buzzer"];
+const BUILT: [&str; 8] = [
+    "id_card",
+    "qr_scanner",
+    "cpu_card",
+    "psam",
+    "social_security_card",
+    "infrared",
+    "speech",
+    "buzzer",
+];
 
 /// A device whose readings somebody may want.
 pub struct Slot<T> {
@@ -122,6 +134,7 @@ impl Devices {
             ),
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
             infrared: infrared::infrared(&config.infrared, &mut outside),
+            speech: speech::speech(config, &mut outside),
             apdu_policy: ApduPolicy::of(config),
             machine: Identity::of_this_machine(&config.device_info),
             raw_photo: config.id_card.raw_photo,
@@ -151,6 +164,7 @@ impl Devices {
             (&self.social_security.device, self.social_security.hand.as_ref()),
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
             (&self.infrared.device, self.infrared.hand.as_ref()),
+            (&self.speech.device, self.speech.hand.as_ref()),
         ];
         all.extend(self.others.iter().map(|device| (device, None)));
         all.sort_by_key(|(device, _)| {

@@ -10,6 +10,7 @@ use hharome_hardware::id_card::virtual_reader::{self, ReaderHand};
 use hharome_hardware::infrared::virtual_sensor::SensorHand;
 use hharome_hardware::port::card::memory::{self, CardHand};
 use hharome_hardware::port::far_end::Plug;
+use hharome_hardware::speech::virtual_server::{self, ServerHand};
 use hharome_hardware::virtual_card::social_security::{ContentsDescription, SocialSecurityChip};
 use hharome_hardware::virtual_card::{SLUGS, VirtualCard, by_slug};
 use serde::Deserialize;
@@ -29,6 +30,8 @@ pub enum Hand {
     Sams([CardHand; 2]),
     /// At a card reader that is there for its buzzer only.
     Beeper(CardHand),
+    /// At a speech service.
+    Speech(ServerHand, Plug),
     /// At a card that lies in somebody else's reader; as [`Hand::Card`], and the reader cannot be
     /// worked.
     LoneCard(CardHand, &'static str),
@@ -105,6 +108,7 @@ impl Hand {
                 Some(_) => Err(GestureError::Slot),
             },
             Self::Beeper(hand) => at_beeper(hand, gesture),
+            Self::Speech(hand, plug) => at_speech(hand, plug, gesture),
             Self::LoneCard(hand, usual) => at_card(hand, usual, gesture),
         }
     }
@@ -220,6 +224,21 @@ fn at_beeper(hand: &CardHand, gesture: &Gesture<'_>) -> Result<(), GestureError>
         ("fault", Some("unplug")) => hand.plug(false),
         ("fault", Some("none")) => hand.plug(true),
         ("fault", _) => return Err(GestureError::Fault("unplug, none")),
+        _ => return Err(GestureError::Verb("fault")),
+    }
+    Ok(())
+}
+
+fn at_speech(hand: &ServerHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+    match (gesture.verb, gesture.fault) {
+        ("fault", Some("silence")) => hand.fault(virtual_server::Fault::Silence),
+        ("fault", Some("refuse")) => hand.fault(virtual_server::Fault::Refuse),
+        ("fault", Some("unplug")) => return pull(plug),
+        ("fault", Some("none")) => {
+            hand.mend();
+            return put_in(plug);
+        }
+        ("fault", _) => return Err(GestureError::Fault("silence, refuse, unplug, none")),
         _ => return Err(GestureError::Verb("fault")),
     }
     Ok(())

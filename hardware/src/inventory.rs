@@ -1,5 +1,5 @@
 //! What this machine offers to a kiosk: serial ports, PC/SC readers, capture devices, printers,
-//! displays, input devices, GPIO lines, proximity sensors.
+//! displays, input devices, GPIO lines, proximity sensors, what speaks.
 //!
 //! `hharome devices` calls [`Inventory::read`], prints it and ends. Everything but the card readers
 //! and the GPIO lines
@@ -10,6 +10,7 @@
 mod card_readers;
 mod input_devices;
 mod serial_ports;
+mod speech;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -44,6 +45,23 @@ pub struct Inventory {
     pub gpio_lines: Vec<ListedLine>,
     /// Sensors of the kernel's IIO that measure proximity.
     pub proximity_sensors: Vec<ProximitySensor>,
+    /// What can speak.
+    pub speech: Vec<SpeechService>,
+}
+
+/// Something that speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SpeechService {
+    /// A speech-dispatcher, of a session that runs now.
+    Server {
+        /// Its socket.
+        socket: String,
+    },
+    /// espeak-ng, which speaks without a service.
+    Program {
+        /// Where it is.
+        path: String,
+    },
 }
 
 /// One serial port.
@@ -142,6 +160,7 @@ impl Inventory {
             input_devices: input_devices::read(root),
             gpio_lines: Vec::new(),
             proximity_sensors: iio::all_under(root),
+            speech: speech::read(root),
         }
     }
 }

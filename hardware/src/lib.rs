@@ -35,4 +35,5 @@ pub mod pseudonym;
 pub mod redact;
 pub mod social_security;
 pub mod source;
+pub mod speech;
 pub mod virtual_card;

@@ -42,9 +42,11 @@ pub trait Redact: Send {
 }
 
 /// Events that wait for their turn, and those bytes of their chunks about which nothing is decided
-/// yet. The two redactors of byte streams share it.
+/// yet: of what comes in, or of what goes out. The redactors of byte streams share it.
 #[derive(Default)]
 pub(crate) struct Held {
+    /// It is what goes out to the device.
+    outgoing: bool,
     events: VecDeque<At>,
     /// Bytes decided of the chunk in front, of which others are not.
     decided: Vec<u8>,
@@ -53,10 +55,17 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// For what goes out to the device.
+    pub(crate) fn outgoing() -> Self {
+        Self { outgoing: true, ..Self::default() }
+    }
+
     /// Adds an event behind the others.
     pub(crate) fn push(&mut self, event: At) {
-        if let PortEvent::In(bytes) = &event.event {
-            self.undecided.extend_from_slice(bytes);
+        match &event.event {
+            PortEvent::In(bytes) if !self.outgoing => self.undecided.extend_from_slice(bytes),
+            PortEvent::Out(bytes) if self.outgoing => self.undecided.extend_from_slice(bytes),
+            _ => {}
         }
         self.events.push_back(event);
     }
@@ -79,7 +88,12 @@ impl Held {
         self.decided.extend_from_slice(bytes.get(..count).unwrap_or_default());
         let mut done = 0;
         while let Some(front) = self.events.front_mut() {
-            if let PortEvent::In(chunk) = &mut front.event {
+            let chunk = match &mut front.event {
+                PortEvent::In(chunk) if !self.outgoing => Some(chunk),
+                PortEvent::Out(chunk) if self.outgoing => Some(chunk),
+                _ => None,
+            };
+            if let Some(chunk) = chunk {
                 let Some(replaced) = self.decided.get(done..done + chunk.len()) else {
                     break;
                 };

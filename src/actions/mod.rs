@@ -11,6 +11,7 @@ mod device;
 mod id_card;
 mod infrared;
 mod social_security;
+mod speech;
 pub mod waiting;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use hharome_protocol::bridge as calls;
 use hharome_protocol::{
     code as code_protocol, cpu_card as cpu_protocol, device as device_protocol,
     id_card as card_protocol, infrared as infrared_protocol, social_security as social_protocol,
+    speech as speech_protocol,
 };
 
 use crate::bridge::Clock;
@@ -35,6 +37,8 @@ pub fn router() -> Router {
     router.action::<code_protocol::GetQrCode, _>(code::get);
     router.action::<device_protocol::GetDeviceInfo, _>(device::info);
     router.action::<device_protocol::StartBuzzer, _>(device::beep);
+    router.action::<speech_protocol::Speech, _>(speech::say);
+    router.action::<speech_protocol::SpeechStop, _>(speech::stop);
     router.action::<social_protocol::GetSocialSecurityCardInfo, _>(social_security::get);
     router.action::<social_protocol::SocialSecurityCardConfig, _>(social_security::configure);
     router.starts::<cpu_protocol::StartCpuCardLoopRead, cpu_protocol::CpuCardListener>(

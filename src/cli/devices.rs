@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use hharome_hardware::buzzer::Family;
 use hharome_hardware::inventory::{
     CardReader, CardReaders, InputDevice, Inventory, ListedLine, Presence, ProximitySensor,
-    ReaderKind, SerialPort,
+    ReaderKind, SerialPort, SpeechService,
 };
 use hharome_hardware::port::pcsc::ReaderPattern;
 use serde_json::{Value, json};
@@ -165,6 +165,7 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
             "proximity_sensors",
             inventory.proximity_sensors.iter().map(proximity_sensor).collect(),
         ),
+        group("Speech", "speech", inventory.speech.iter().map(speech).collect()),
     ]
 }
 
@@ -336,6 +337,24 @@ fn proximity_sensor(sensor: &ProximitySensor) -> Item {
             "raw": sensor.raw,
             "near_level": sensor.near_level,
         }),
+        config: vec![config],
+    }
+}
+
+fn speech(service: &SpeechService) -> Item {
+    let (driver, place, config) = match service {
+        SpeechService::Server { socket } => {
+            let address = format!("unix_socket:{socket}");
+            let config = snippet("speech", "speech-dispatcher", &[("address", &address)]);
+            ("speech-dispatcher", socket, config)
+        }
+        SpeechService::Program { path } => {
+            ("espeak-ng", path, snippet("speech", "espeak-ng", &[("program", path)]))
+        }
+    };
+    Item {
+        words: joined(&[Some(place), Some(driver)]),
+        facts: json!({ "driver": driver, "path": place }),
         config: vec![config],
     }
 }

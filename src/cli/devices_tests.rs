@@ -52,6 +52,12 @@ fn inventory() -> Inventory {
                 near_level,
             })
             .into(),
+        speech: vec![
+            SpeechService::Server {
+                socket: "/run/user/1000/speech-dispatcher/speechd.sock".to_owned(),
+            },
+            SpeechService::Program { path: "/usr/bin/espeak-ng".to_owned() },
+        ],
     }
 }
 
@@ -111,6 +117,7 @@ fn empty() -> Inventory {
         input_devices: Vec::new(),
         gpio_lines: Vec::new(),
         proximity_sensors: Vec::new(),
+        speech: Vec::new(),
     }
 }
 
@@ -157,6 +164,7 @@ fn every_piece_of_configuration_is_valid_and_chooses_a_real_driver() {
         "qr_scanner",
         "second_screen",
         "social_security_card",
+        "speech",
     ];
     assert_eq!(sections, all);
 }
@@ -185,6 +193,8 @@ fn programs_get_one_object_with_a_list_a_kind() {
     assert_eq!(object["displays"][1]["connector"], "DP-1");
     assert_eq!(object["input_devices"][0]["bus"], "usb");
     assert_eq!(object["input_devices"][0]["vendor"], "0c2e");
+    assert_eq!(object["speech"][0]["driver"], "speech-dispatcher");
+    assert_eq!(object["speech"][1]["path"], "/usr/bin/espeak-ng");
 }
 
 #[test]

@@ -26,7 +26,8 @@ use super::{Target, WRONG, call, complain};
   hharome simulate social_security_card put '{\"name\":\"钱七\",\"generation\":1}'
   hharome simulate infrared come               or go, or pulse: somebody comes and is gone again
   hharome simulate infrared fault silence      or unplug, none
-  hharome simulate cpu_card fault vanish       or silence, mute, occupied, unplug, none")]
+  hharome simulate cpu_card fault vanish       or silence, mute, occupied, unplug, none
+  hharome simulate speech fault silence        or refuse, unplug, none")]
 pub(super) struct Simulate {
     /// The device, by its section of the configuration
     device: String,

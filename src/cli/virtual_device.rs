@@ -1,7 +1,7 @@
-//! `hharome virtual`: one virtual device on a pty, for any program that opens serial ports, or a
-//! chip card for a reader of pcscd's.
+//! `hharome virtual`: one virtual device on a pty, for any program that opens serial ports, a chip
+//! card for a reader of pcscd's, or a speech service on a Unix socket.
 //!
-//! The pty's path, or the card's place, is the first line on stdout. Lines on stdin work the device:
+//! The path of pty or socket, or the card's place, is the first line on stdout. Lines on stdin work the device:
 //! `put PERSON`, `put KIND`, `lift`, `scan TEXT`, `come`, `go`, `pulse`, `fault NAME`; each is answered by `ok` or by what
 //! is wrong. The end of stdin changes nothing; SIGINT or SIGTERM ends the device.
 
@@ -16,7 +16,9 @@ use hharome_hardware::code::virtual_scanner::VirtualScanner;
 use hharome_hardware::id_card::virtual_reader::VirtualReader;
 use hharome_hardware::infrared::virtual_sensor::{Model, VirtualSensor};
 use hharome_hardware::port::far_end::{self, FarEnd, Plug, VirtualDevice};
+use hharome_hardware::port::far_socket::SocketFarEnd;
 use hharome_hardware::port::pty::PtyFarEnd;
+use hharome_hardware::speech::virtual_server::VirtualServer;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -31,11 +33,12 @@ mod card;
 /// The arguments of `hharome virtual`.
 #[derive(Args)]
 #[command(
-    after_help = "The pty's path, or the card's place, is the first line on stdout. Lines on stdin work the
+    after_help = "The path of pty or socket, or the card's place, is the first line on stdout. Lines on stdin work the
 device:
   put PERSON|JSON, lift, fault NAME   (id-card)
   scan TEXT, fault NAME               (scanner)
   come, go, pulse, fault NAME         (infrared)
+  fault NAME                          (speech)
   put [KIND|JSON], lift, fault NAME   (card; JSON describes a social-security card)
 Each is answered by ok, or by what is allowed. The end of stdin changes nothing;
 Ctrl-C or SIGTERM ends the device."
@@ -71,6 +74,11 @@ enum Device {
         /// How it tells of people: ld2410, tfmini, ascii
         #[arg(long, value_name = "PROTOCOL", default_value = "ld2410")]
         protocol: String,
+    },
+    /// A speech-dispatcher on a Unix socket; it makes no sound
+    Speech {
+        /// The socket that it listens on
+        socket: PathBuf,
     },
     /// A chip card for a reader that speaks the vpcd protocol, as virtual readers of pcscd do
     Card(card::Card),
@@ -112,6 +120,20 @@ pub(super) fn run(arguments: &Virtual) -> ExitCode {
                 };
                 let (sensor, hand) = VirtualSensor::new(model);
                 offer_on_pty(link, sensor, |plug| Ok(Hand::Sensor(hand, plug))).await
+            }
+            Device::Speech { .. } if link.is_some() => {
+                complain(WRONG, "--link: a speech service has no pty")
+            }
+            Device::Speech { socket } => {
+                let end = match SocketFarEnd::listen(socket) {
+                    Ok(end) => end,
+                    Err(error) => {
+                        return complain(NO, format_args!("{}: {error}", socket.display()));
+                    }
+                };
+                let (server, hand) = VirtualServer::new();
+                let hand = Hand::Speech(hand, end.plug().clone());
+                offer(socket.display(), far_end::run(end, server), &hand).await
             }
             Device::Card(_) if link.is_some() => complain(WRONG, "--link: a card has no pty"),
             Device::Card(card) => card.offer().await,

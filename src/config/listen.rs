@@ -134,6 +134,19 @@ section! {
     }
 }
 
+impl Session {
+    /// The session's folder of sockets: the configured one, else `$XDG_RUNTIME_DIR`, else that of the
+    /// daemon's own user as systemd has it.
+    #[must_use]
+    pub fn runtime_folder(&self) -> PathBuf {
+        let own =
+            || env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+        self.runtime_dir.clone().or_else(own).unwrap_or_else(|| {
+            Path::new("/run/user").join(rustix::process::getuid().as_raw().to_string())
+        })
+    }
+}
+
 section! {
     /// What getDeviceInfo answers. What is left out is read from the machine.
     DeviceInfo {

@@ -21,7 +21,9 @@ use super::words::Word;
 
 pub use self::apdu::ApduPattern;
 pub(super) use self::apdu::{apdu_patterns, card_patterns};
-pub(super) use self::wire::{hosts, listen_address, octal_mode, origins, printer_address, token};
+pub(super) use self::wire::{
+    hosts, listen_address, octal_mode, origins, printer_address, speech_address, token,
+};
 
 /// The longest time that can be set: a day, in milliseconds. More is a slip of the zeros.
 const DAY_MS: u64 = 86_400_000;

@@ -1,4 +1,4 @@
-//! The groups that need a device of their own (3.1, 3.4, 3.6 to 3.9, 3.11): harmless requests only, which
+//! The groups that need a device of their own (3.1, 3.4, 3.7 to 3.9, 3.11): harmless requests only, which
 //! print, say and show nothing – questions, and requests that have to be refused. A target that does
 //! not serve a group says so (`unsupported`), in the right shape. Files of other groups have their
 //! harmless requests from here.
@@ -31,9 +31,6 @@ pub(super) static CASES: &[Case] = &[
     }),
     Case::new("device/config_cannot_be_closed", "1.9", &[], |cx| {
         Box::pin(close_refused(cx, &["deviceConfig"]))
-    }),
-    Case::new("speech/without_text_it_is_refused", "3.6.1", &[], |cx| {
-        Box::pin(refused(cx, "speech", [json!({}), json!({"text": ""}), json!({"text": 7})]))
     }),
     Case::new("id_number/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
         Box::pin(idle_close(cx, "enterIDNumber"))

@@ -35,6 +35,7 @@ mod psam;
 mod queue;
 mod reader;
 mod social_security;
+mod speech;
 mod websocket;
 
 #[cfg(test)]
@@ -144,6 +145,7 @@ static GROUPS: &[&[Case]] = &[
     social_security::CASES,
     device::CASES,
     infrared::CASES,
+    speech::CASES,
     groups::CASES,
     websocket::CASES,
 ];

@@ -22,13 +22,14 @@ mod walk;
 use hharome_hardware::card::redact::ToldAts;
 use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_protocol::ClientFrame;
-use hharome_protocol::action::{Action, Call, Channel};
+use hharome_protocol::action::{Action, Call, Channel, ENVELOPE_CALL};
 use hharome_protocol::bridge::{
     DescribeCall, DevicesChannel, JobsCall, RecordCall, SimulateCall, StatusCall,
 };
 use hharome_protocol::cpu_card::PsamCardColdReset;
 use hharome_protocol::device::GetDeviceInfo;
 use hharome_protocol::frame;
+use hharome_protocol::speech::Speech;
 use serde::Deserialize;
 
 use super::format::{RIGHT_TOKEN, WRONG_TOKEN};
@@ -61,6 +62,8 @@ enum Subject {
     Usual,
     /// `bridge.simulate`: its `text` is a code that is scanned.
     Simulate,
+    /// `speech`: its `text` is spoken, in pieces.
+    Speech,
     /// The daemon's report about itself and its devices.
     Report,
     /// `getDeviceInfo`'s reply: about the kiosk, and in `meta.json` as well.
@@ -119,6 +122,7 @@ impl FrameRedactor {
             Ok(ClientFrame::Call { name, .. }) if name == SimulateCall::NAME => {
                 (Subject::Simulate, false)
             }
+            Ok(frame) if is_speech(&frame) => (Subject::Speech, false),
             Ok(_) => (Subject::Usual, false),
             Err(_) => (Subject::Usual, true),
         };
@@ -147,6 +151,17 @@ impl FrameRedactor {
     /// The token that stands in the recording.
     fn shown_token(&self, token: &str) -> &'static str {
         if self.token.as_deref() == Some(token) { RIGHT_TOKEN } else { WRONG_TOKEN }
+    }
+}
+
+/// Whether a frame asks for `speech`.
+fn is_speech(frame: &ClientFrame<'_>) -> bool {
+    match frame {
+        ClientFrame::Action(request) => request.action == Speech::NAME,
+        ClientFrame::Call { name, params, .. } if name == ENVELOPE_CALL => {
+            frame::parse_request(*params).is_ok_and(|request| request.action == Speech::NAME)
+        }
+        _ => false,
     }
 }
 

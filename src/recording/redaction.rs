@@ -14,6 +14,7 @@ use hharome_hardware::port::tape::PortEvent;
 use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_hardware::redact::{At, Redact};
 use hharome_hardware::social_security::redact::SocialSecurityRedactor;
+use hharome_hardware::speech::redact::SpeechRedactor;
 
 use super::recorder::{ClientEvent, PhotoEvent};
 use super::redact::FrameRedactor;
@@ -158,6 +159,7 @@ impl Redactors {
                 Box::new(CpuCardRedactor::new(pseudonyms, self.ats.clone()))
             }
             "infrared" => Box::new(SensorRedactor::new(self.sensor)),
+            "speech" => Box::new(SpeechRedactor::new(pseudonyms)),
             "social_security_card" => Box::new(SocialSecurityRedactor::new(pseudonyms)),
             // What a reader of ID cards says is the strictest reading of any bytes: all that is no
             // frame of its is filler.

@@ -189,3 +189,21 @@ fn a_hand_at_a_presence_sensor_knows_its_gestures() {
         "no such fault: expected one of silence, unplug, none"
     );
 }
+
+#[test]
+fn a_speech_service_can_be_broken_and_no_more() {
+    use hharome_hardware::speech::virtual_server::VirtualServer;
+    let (_server, hand) = VirtualServer::new();
+    let plug = Plug::new();
+    let hand = Hand::Speech(hand, plug.clone());
+    for fault in ["silence", "refuse", "unplug"] {
+        make(&hand, "fault", Some(fault));
+    }
+    assert!(!plug.is_in());
+    make(&hand, "fault", Some("none"));
+    assert!(plug.is_in());
+    let allowed = "no such fault: expected one of silence, refuse, unplug, none";
+    assert_eq!(made(&hand, "fault", Some("vanish"), None), Err(allowed.to_owned()));
+    let allowed = "no such verb: expected one of fault";
+    assert_eq!(made(&hand, "scan", Some("x"), None), Err(allowed.to_owned()));
+}

@@ -33,6 +33,11 @@ impl SoundCard {
         Self::with(&format!("rate {rate} channels {channels}"))
     }
 
+    /// A card whose periods have so many bytes at most, for programs that ask for none.
+    pub(crate) fn of_periods(bytes: u32) -> Self {
+        Self::with(&format!("period {bytes}"))
+    }
+
     fn with(restriction: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
         let at = folder.path().display();

@@ -5,10 +5,12 @@
  * Built and configured by mod.rs beside this file. In ALSA's configuration:
  *
  *   pcm_type.sound_card { lib "/path/of/this/library.so" }
- *   pcm.NAME { type sound_card  folder "/path"  rate 48000  channels 2 }
+ *   pcm.NAME { type sound_card  folder "/path"  rate 48000  channels 2  period 1024 }
  *
  * `rate` and `channels` restrict what the card can do, as hardware does; without them it takes 8 to
- * 48 kHz, mono or stereo. The samples are 16 bits, little-endian, interleaved. In the folder:
+ * 48 kHz, mono or stereo. `period` is the longest period in bytes, 65536 without it: programs that
+ * ask for none get the longest, and some fill whole periods with silence. The samples are 16 bits,
+ * little-endian, interleaved. In the folder:
  *
  *   voice   what the microphone hears. Its first frame is heard when a program first starts to
  *           capture after opening, and the sound goes on by the clock, whether anybody reads or not:
@@ -277,7 +279,7 @@ static int restrict_to(snd_pcm_ioplug_t *io, int what, long only, unsigned int l
     return snd_pcm_ioplug_set_param_minmax(io, what, least, most);
 }
 
-static int can_do(snd_pcm_ioplug_t *io, long rate, long channels)
+static int can_do(snd_pcm_ioplug_t *io, long rate, long channels, long period)
 {
     static const unsigned int access[] = { SND_PCM_ACCESS_MMAP_INTERLEAVED,
                                            SND_PCM_ACCESS_RW_INTERLEAVED };
@@ -292,7 +294,8 @@ static int can_do(snd_pcm_ioplug_t *io, long rate, long channels)
     if (error >= 0)
         error = restrict_to(io, SND_PCM_IOPLUG_HW_RATE, rate, 8000, 48000);
     if (error >= 0)
-        error = snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_PERIOD_BYTES, 64, 65536);
+        error = snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_PERIOD_BYTES, 64,
+                                                 period ? period : 65536);
     if (error >= 0)
         error = snd_pcm_ioplug_set_param_minmax(io, SND_PCM_IOPLUG_HW_PERIODS, 2, 32);
     return error;
@@ -302,7 +305,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(sound_card)
 {
     snd_config_iterator_t each, next;
     const char *folder = NULL;
-    long rate = 0, channels = 0;
+    long rate = 0, channels = 0, period = 0;
     struct card *card;
     char path[PATH_MAX + 16];
     int error;
@@ -321,6 +324,8 @@ SND_PCM_PLUGIN_DEFINE_FUNC(sound_card)
             snd_config_get_integer(entry, &rate);
         } else if (!strcmp(key, "channels")) {
             snd_config_get_integer(entry, &channels);
+        } else if (!strcmp(key, "period")) {
+            snd_config_get_integer(entry, &period);
         } else {
             SNDERR("sound_card does not know the key %s", key);
             return -EINVAL;
@@ -358,7 +363,7 @@ SND_PCM_PLUGIN_DEFINE_FUNC(sound_card)
         on_close(&card->io);
         return error;
     }
-    error = can_do(&card->io, rate, channels);
+    error = can_do(&card->io, rate, channels, period);
     if (error < 0) {
         snd_pcm_ioplug_delete(&card->io);
         return error;

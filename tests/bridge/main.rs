@@ -39,5 +39,7 @@ mod recording;
 mod recording_middle;
 mod sam_v;
 mod slow;
+mod speech;
+mod speech_service;
 mod transports;
 mod websocket;

@@ -252,3 +252,14 @@ fn an_answer_in_time_is_the_answer() {
     assert_eq!(CardReaders::ask_within(Duration::from_secs(60), move || answer), readers);
     assert_eq!(readers.names(), ["Example Reader 00 00"]);
 }
+
+#[test]
+fn what_speaks_is_a_session_s_service_or_the_program() {
+    let root = Root::new();
+    root.file("run/user/1000/speech-dispatcher/speechd.sock", "").file("usr/bin/espeak-ng", "");
+    root.file("run/user/998/bus", "");
+    let speech = root.read().speech;
+    let socket = "/run/user/1000/speech-dispatcher/speechd.sock".to_owned();
+    let path = "/usr/bin/espeak-ng".to_owned();
+    assert_eq!(speech, [SpeechService::Server { socket }, SpeechService::Program { path }]);
+}

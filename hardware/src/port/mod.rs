@@ -13,6 +13,7 @@
 
 pub mod card;
 pub mod far_end;
+pub mod far_socket;
 mod fed;
 mod glob;
 pub mod gpio;
@@ -27,6 +28,7 @@ mod presence;
 pub mod pty;
 pub mod replay;
 pub mod serial;
+pub mod socket;
 pub mod tape;
 
 use std::future::Future;
@@ -101,8 +103,8 @@ pub type BoxedLine = Box<dyn Line>;
 /// Why a port cannot be opened. Each says the port's name and the way out.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
-    /// There is no such device file: nothing is plugged in.
-    #[error("{port}: not there; plug the device in, or name another port (see `hharome devices`)")]
+    /// There is no such device file, or nobody at a socket: nothing is plugged in.
+    #[error("{port}: {}", absence(port))]
     Absent {
         /// The port's path.
         port: String,
@@ -136,6 +138,20 @@ impl PortError {
         matches!(self, Self::Absent { .. })
     }
 }
+
+/// What is to be done where nothing is plugged in.
+fn absence(port: &str) -> &'static str {
+    if port.starts_with(socket::UNIX) || port.starts_with(socket::TCP) {
+        "nobody listens there; start the program that does, or name another address"
+    } else if port.starts_with(PROGRAM) {
+        "there is no such program; install it, or name another"
+    } else {
+        "not there; plug the device in, or name another port (see `hharome devices`)"
+    }
+}
+
+/// How the name of a port that is a program begins.
+pub const PROGRAM: &str = "program:";
 
 /// What gives the daemon's user access to this port: device files belong to a group (Debian's
 /// defaults), sockets to the user whose session has made them.

@@ -13,6 +13,9 @@ use super::{Rule, each, string};
 /// The longest token. HTTP servers take header lines of 8 KiB at least; a secret is far shorter.
 const TOKEN_BYTES: usize = 1024;
 
+/// The longest address of speech-dispatcher: that of a Unix socket (unix(7)) and the words before it.
+const SPEECH_ADDRESS_BYTES: usize = "unix_socket:".len() + super::SOCKET_PATH_BYTES;
+
 /// The port that a browser leaves out of an origin of this scheme (Fetch and RFC 6454).
 const DEFAULT_PORTS: [(&str, u16); 4] = [("http", 80), ("https", 443), ("ws", 80), ("wss", 443)];
 
@@ -44,6 +47,17 @@ pub(in crate::config) fn printer_address() -> Rule<String> {
             return Err(wrong());
         }
         Ok(given.to_owned())
+    })
+}
+
+/// Where speech-dispatcher listens.
+pub(in crate::config) fn speech_address() -> Rule<String> {
+    Rule::new("unix_socket:PATH, an absolute PATH alone, or inet_socket:HOST:PORT", |value| {
+        let given = string(value)?;
+        if given.len() > SPEECH_ADDRESS_BYTES {
+            return Err(format!("is {} bytes long", given.len()));
+        }
+        hharome_hardware::speech::address::parse(given).map(|_| given.to_owned())
     })
 }
 

@@ -352,3 +352,27 @@ async fn a_beep_of_any_length_and_with_data_fails() {
     ];
     fail(Hands { forth, back }, &cases).await;
 }
+
+#[tokio::test]
+async fn a_queue_of_texts_without_an_end_fails() {
+    let back = |mut frame: Value| {
+        if frame["data"]["error"]["kind"] == "device_busy" {
+            frame["success"] = json!(true);
+            frame["message"] = json!("成功");
+            frame["data"] = json!({});
+        }
+        Some(frame)
+    };
+    fail(Hands { back, ..HONEST }, &["speech/too_many_texts_are_device_busy"]).await;
+}
+
+#[tokio::test]
+async fn a_text_that_never_comes_instead_fails() {
+    let forth = |mut frame: Value| {
+        if frame["params"]["speechQueue"] == 1 {
+            frame["params"]["speechQueue"] = json!(0);
+        }
+        vec![frame]
+    };
+    fail(Hands { forth, ..HONEST }, &["speech/a_text_instead_empties_the_queue"]).await;
+}

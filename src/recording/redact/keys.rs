@@ -52,6 +52,8 @@ pub(super) enum Rule {
     CardInfo,
     /// JSON in a string.
     Json,
+    /// A text that is to be spoken.
+    Speech,
     /// A text of any meaning.
     Text,
 }
@@ -175,8 +177,17 @@ const DEVICES: [&str; 13] = [
 const VERBS: [&str; 9] = ["put", "lift", "scan", "come", "go", "pulse", "fault", "enter", "cancel"];
 
 /// What a simulated device can suffer from.
-const FAULTS: [&str; 8] =
-    ["silence", "bad-checksum", "cut-frame", "unplug", "mute", "vanish", "occupied", "none"];
+const FAULTS: [&str; 9] = [
+    "silence",
+    "bad-checksum",
+    "cut-frame",
+    "unplug",
+    "mute",
+    "vanish",
+    "occupied",
+    "refuse",
+    "none",
+];
 
 /// The chip cards that can be put somewhere without describing one.
 const CHIP_CARDS: [&str; 5] = ["transport", "psam", "ssc-1", "ssc-2", "ssc-3"];

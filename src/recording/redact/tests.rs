@@ -458,3 +458,21 @@ fn no_depth_of_nesting_is_too_deep() {
         assert_eq!(skeleton(&to_client(&frame)), skeleton(&frame));
     }
 }
+
+#[test]
+fn a_text_to_be_spoken_becomes_what_its_device_is_given() {
+    let long = "请张三到3号窗口。".repeat(100);
+    for text in ["请张三到3号窗口", "张\u{0}三[[李四\n.", &long] {
+        let params = json!({"text": text, "speechQueue": 1});
+        let request = json!({"action": "speech", "taskId": "1", "params": params});
+        let call = json!({"call": "ampeHHCommunication", "params": request, "id": 1});
+        let spoken = hharome_hardware::speech::text::replaced(&pseudonyms(), text);
+        assert!(!spoken.contains('张'));
+        assert_eq!(value(&from_client(&request.to_string()))["params"]["text"], spoken);
+        assert_eq!(value(&from_client(&call.to_string()))["params"]["params"]["text"], spoken);
+    }
+    // A text of another action is no speech.
+    let scanned = json!({"action": "receiptPrinting", "params": {"printList": [{"text": long}]}});
+    let scanned = value(&from_client(&scanned.to_string()));
+    assert_eq!(scanned["params"]["printList"][0]["text"], pseudonyms().text(&long));
+}

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, general_purpose::STANDARD};
 use hharome_hardware::card::redact as card;
 use hharome_hardware::pseudonym::{Pseudonyms, real_ids};
+use hharome_hardware::speech::text as speech;
 
 use super::keys::{Rule, TASK_CHARS, TELLING_DIGITS, is_plain_key};
 use super::{FrameRedactor, echo};
@@ -60,6 +61,7 @@ pub(super) fn replaced<'t>(by: &FrameRedactor, rule: Rule, text: &'t str) -> Cow
         Rule::Command => hex(pseudonyms, text, card::command),
         Rule::Answer => hex(pseudonyms, text, |answer| ats.answer(answer)),
         Rule::CardInfo => hex(pseudonyms, text, |info| card::card_info(pseudonyms, info)),
+        Rule::Speech => speech::replaced(pseudonyms, text),
         Rule::Text | Rule::Word(_) | Rule::Json | Rule::Phone => any_text(pseudonyms, text),
     })
 }

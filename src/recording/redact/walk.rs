@@ -200,6 +200,7 @@ impl<'a> Walk<'a> {
         }
         let rule = match self.rule() {
             Rule::Text if self.simulates() && self.key() == "text" => Rule::Code,
+            Rule::Text if self.speaks() && self.key() == "text" => Rule::Speech,
             Rule::Json => return self.json(text),
             // A PSAM answers to its reset by what it is.
             Rule::Answer if self.setting.subject == Subject::ColdReset && self.is_read() => {
@@ -287,7 +288,7 @@ impl<'a> Walk<'a> {
                 Subject::DeviceInfo => {
                     is_at(levels, &["data", self.key()]) && self.is_device_info()
                 }
-                Subject::Usual | Subject::Simulate | Subject::ColdReset => false,
+                Subject::Usual | Subject::Simulate | Subject::Speech | Subject::ColdReset => false,
             }
     }
 
@@ -304,6 +305,10 @@ impl<'a> Walk<'a> {
 
     fn simulates(&self) -> bool {
         self.setting.subject == Subject::Simulate && !self.is_in_echo()
+    }
+
+    fn speaks(&self) -> bool {
+        self.setting.subject == Subject::Speech && !self.is_in_echo()
     }
 
     /// Whether it stands anywhere in what the caller gets back: it is the same both ways.

@@ -33,6 +33,7 @@ mod scanner;
 mod scanner_trouble;
 mod slow;
 mod social_security;
+mod speech;
 mod statuses;
 mod wire;
 
@@ -101,6 +102,7 @@ pub(crate) fn all() -> Vec<Scene> {
         card_readers::scenes(),
         card_life::scenes(),
         presence::scenes(),
+        speech::scenes(),
         wire::scenes(),
         slow::scenes(),
         life::scenes(),
