@@ -4,8 +4,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use hharome_hardware::code::hid_pos::far::Shape;
@@ -16,9 +16,8 @@ use hharome_hardware::port::far_end::VirtualDevice;
 use hharome_hardware::port::memory::inner_line;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
 
-use crate::fixture::Daemon;
+use crate::fixture::{Daemon, soon};
 use crate::gadget::{Function, Gadget, HID_MODULES};
 use crate::machine;
 
@@ -30,61 +29,48 @@ const ASK: &str =
 /// Bytes of a reader's reports.
 const REPORT: usize = 64;
 
+/// How often the device's end is looked at: a wait inside the kernel would outlive the plug.
+const LOOK: Duration = Duration::from_millis(2);
+
 fn device() -> File {
-    let opened = OpenOptions::new().read(true).write(true).open(DEVICE);
+    const NONBLOCK: i32 = 0o4000;
+    let opened = OpenOptions::new().read(true).write(true).custom_flags(NONBLOCK).open(DEVICE);
     opened.unwrap_or_else(|error| panic!("{DEVICE}: {error}"))
 }
 
-/// Output reports, read on a thread until the plug is out: reading blocks.
-fn output_reports(mut device: File) -> mpsc::UnboundedReceiver<Vec<u8>> {
-    let (tell, told) = mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        let mut report = [0; REPORT];
-        while let Ok(read @ 1..) = device.read(&mut report) {
-            if tell.send(report[..read].to_vec()).is_err() {
-                return;
-            }
+/// Says a report once the host has taken the last.
+async fn say(device: &mut File, report: &[u8]) {
+    let said = async {
+        while device.write(report).is_err() {
+            tokio::time::sleep(LOOK).await;
         }
-    });
-    told
+    };
+    soon("the host takes a report", said).await;
 }
 
-/// Input reports, written on a thread: writing blocks until the host has taken the last.
-fn input_reports(mut device: File, reports: Receiver<Vec<u8>>) {
-    std::thread::spawn(move || {
-        for report in reports {
-            if device.write_all(&report).is_err() {
-                return;
-            }
-        }
-    });
-}
-
-/// The virtual reader behind `/dev/hidg0`, for ever.
+/// The virtual reader behind `/dev/hidg0`, until it is dropped.
 async fn serve(mut reader: VirtualReader, split: bool) {
     let (mut wire, module) = inner_line();
-    let (say, said) = channel();
     let mut reports = Reports::new(split);
-    let mut asked = output_reports(device());
-    input_reports(device(), said);
+    let mut device = device();
     let translate = async {
-        let mut reply = Vec::new();
-        let mut chunk = [0; 4096];
+        let (mut reply, mut chunk, mut report) = (Vec::new(), [0; 4096], [0; REPORT]);
         loop {
             tokio::select! {
-                report = asked.recv() => {
-                    let Some(report) = report else { std::future::pending().await };
-                    let bytes = reports.request(&report);
-                    wire.write_all(&bytes).await.expect("the module listens");
-                }
                 read = wire.read(&mut chunk) => {
                     reply.extend_from_slice(&chunk[..read.expect("the module speaks")]);
                     let whole = reply.len() >= 7
                         && reply.len() >= 7 + usize::from(u16::from_be_bytes([reply[5], reply[6]]));
                     if whole {
                         for report in reports.reply(&std::mem::take(&mut reply), REPORT) {
-                            say.send(report).expect("the writer lives");
+                            say(&mut device, &report).await;
                         }
+                    }
+                }
+                () = tokio::time::sleep(LOOK) => {
+                    while let Ok(read @ 1..) = device.read(&mut report) {
+                        let bytes = reports.request(&report[..read]);
+                        wire.write_all(&bytes).await.expect("the module listens");
                     }
                 }
             }
@@ -116,8 +102,7 @@ async fn a_reader_with_reports_reads_in_both_forms_and_again_after_it_was_pulled
             machine::appears(Path::new(DEVICE)).await;
             let (reader, hand) = VirtualReader::new();
             let life = tokio::spawn(serve(reader, split));
-            let ready = daemon.ready("id_card").await;
-            drop(ready);
+            daemon.ready("id_card").await;
             client.send(ASK).await;
             client.nothing_came().await;
             hand.put(Card::zhang_san());
@@ -125,10 +110,11 @@ async fn a_reader_with_reports_reads_in_both_forms_and_again_after_it_was_pulled
             assert_eq!(reply["success"], true, "{form}: {reply}");
             assert_eq!(reply["data"]["name"], "张三");
             assert_eq!(reply["data"]["idNum"], "11010519491231002X");
+            life.abort();
+            let _ = life.await;
             gadget.pull_out();
             let status = daemon.device("id_card", |device| device["state"] == "absent").await;
             assert_eq!(status["facts"]["port"], "0400:c35a", "{status}");
-            life.abort();
         }
     }
 }
@@ -151,9 +137,7 @@ async fn a_point_of_sale_scanner_is_found_by_its_reports_and_scans_again_when_it
         let mut scanner = device();
         for code in ["6901234567892", &long] {
             for report in shape.reports(code.as_bytes(), true) {
-                scanner.write_all(&report).expect("the host takes it");
-                // Written reports leave one a frame; the kernel's queue holds one.
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                say(&mut scanner, &report).await;
             }
             let event = json!({"channel": "initQRListener", "data": {"qrCode": code}});
             assert_eq!(client.next().await, event);
