@@ -23,4 +23,5 @@ mod fixture;
 mod gadget;
 mod id_card;
 mod machine;
+mod modem_lines;
 mod scanner;
