@@ -328,6 +328,7 @@ fn id_card(config: &config::IdCard, outside: &mut Outside) -> Slot<IdCard> {
         }
     };
     let settings = sam_v::Settings {
+        serial: true,
         baud: match config.baud {
             SamBaud::Auto => None,
             SamBaud::Fixed(rate) => Some(rate),

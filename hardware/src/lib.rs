@@ -25,6 +25,7 @@ pub mod card;
 pub mod code;
 pub mod cpu_card;
 pub mod device;
+pub mod hid;
 pub mod id_card;
 pub mod infrared;
 pub mod inventory;

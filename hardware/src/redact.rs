@@ -10,6 +10,8 @@ use bytes::Bytes;
 
 use crate::port::tape::PortEvent;
 
+pub mod packets;
+
 /// An event of a port and when it happened, on the recording's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct At {

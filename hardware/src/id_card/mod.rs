@@ -12,6 +12,7 @@ pub mod photo;
 pub mod redact;
 pub mod sam_v;
 pub mod text;
+pub mod usb;
 pub mod virtual_reader;
 
 use std::fmt;

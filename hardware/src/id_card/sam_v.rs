@@ -51,6 +51,8 @@ const MUTE_ABOUT_ADDRESSES: u32 = 2;
 pub struct Settings {
     /// The line's rate in baud; `None` tries all of [`RATES`].
     pub baud: Option<u32>,
+    /// The line is a serial one, which has a rate. A reader on USB has none.
+    pub serial: bool,
     /// Pause between two looks for a card; 200 to 1000 ms is what modules are made for.
     pub poll: Duration,
     /// Read with command `30 10`, for modules that know no other. The fingerprints are thrown
@@ -153,12 +155,17 @@ impl SamV {
                 Err(LinkError::NoAnswer(_)) => {}
             }
         }
-        let reply = answer.ok_or_else(|| no_answer_at(self.settings.baud))?;
+        let reply = answer.ok_or_else(|| match self.settings.serial {
+            true => no_answer_at(self.settings.baud),
+            false => Trouble::Failed { detail: NO_ANSWER_ON_USB.to_owned() },
+        })?;
         if reply.status != status::OK {
             // Status 60: the self-test has failed; a reset may help, once.
             session.reset().await?;
         }
-        session.status.learn("baud", self.baud.to_string());
+        if self.settings.serial {
+            session.status.learn("baud", self.baud.to_string());
+        }
         if let Some(id) = session.sam_id().await? {
             session.status.learn("samId", id);
         }
@@ -389,6 +396,9 @@ fn give_up(reading: Reading<IdCard>, why: String) {
 fn gone(error: &std::io::Error) -> Trouble {
     Trouble::Absent { detail: format!("the reader's line is gone: {error}; plug it in again") }
 }
+
+const NO_ANSWER_ON_USB: &str = "no answer to the status request; check that this is the ID-card \
+                                reader, and with sam-v-hidraw set reports to the other form";
 
 fn no_answer_at(baud: Option<u32>) -> Trouble {
     let detail = match baud {

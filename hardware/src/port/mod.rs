@@ -17,6 +17,7 @@ mod fed;
 mod glob;
 pub mod gpio;
 pub mod iio;
+pub mod hidraw;
 pub mod input;
 pub mod memory;
 pub mod modem;
@@ -28,6 +29,7 @@ pub mod pty;
 pub mod replay;
 pub mod serial;
 pub mod tape;
+pub mod usb;
 
 use std::future::Future;
 use std::io;

@@ -20,6 +20,10 @@ pub const HEADER: usize = 5;
 /// does not fill the memory.
 pub const MOST_DATA: usize = 1024 * 1024;
 
+/// The kind of the packet that lines of HID and USB devices begin with: what the device is like. No
+/// endpoint and no report has this number as its kind.
+pub const DESCRIPTION: u8 = 0;
+
 /// One message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Packet {
@@ -70,6 +74,11 @@ impl Packets {
         }
         self.pieces.advance(HEADER);
         Ok(Some(Packet { kind, data: self.pieces.split_to(length).freeze() }))
+    }
+
+    /// What has come of a packet that will not be whole any more; the next begins anew.
+    pub fn take_rest(&mut self) -> Bytes {
+        self.pieces.split().freeze()
     }
 
     /// Whether part of a packet has come and not the rest.

@@ -4,7 +4,7 @@
 //! watches left, a file system that does not tell) the path is looked at every [`RETRY`].
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -84,6 +84,10 @@ fn watch_for(path: &Path) -> io::Result<EventStream<[u8; 1024]>> {
 }
 
 fn watch_folder(folder: &Path) -> io::Result<EventStream<[u8; 1024]>> {
+    watch_folders(&[folder.to_owned()])
+}
+
+fn watch_folders(folders: &[PathBuf]) -> io::Result<EventStream<[u8; 1024]>> {
     let inotify = Inotify::init()?;
     let mask = WatchMask::CREATE
         | WatchMask::MOVED_TO
@@ -92,6 +96,36 @@ fn watch_folder(folder: &Path) -> io::Result<EventStream<[u8; 1024]>> {
         | WatchMask::MOVED_FROM
         | WatchMask::DELETE_SELF
         | WatchMask::MOVE_SELF;
-    inotify.watches().add(folder, mask)?;
+    for folder in folders {
+        inotify.watches().add(folder, mask)?;
+    }
     inotify.into_event_stream([0; 1024])
+}
+
+/// Ends when `there` says so; asked again whenever something in one of these folders has appeared or
+/// got another owner or mode, and after a while without such news, as [`appeared`] does.
+pub(super) async fn until(folders: impl Fn() -> Vec<PathBuf>, there: impl Fn() -> bool) {
+    while !there() {
+        match watch_folders(&folders()) {
+            Ok(mut watch) => {
+                // Between the check above and the watch it may have come.
+                if there() {
+                    return;
+                }
+                let _ = tokio::time::timeout(DISTRUST, watch.next()).await;
+            }
+            Err(_) => tokio::time::sleep(RETRY).await,
+        }
+    }
+}
+
+/// Ends after [`RETRY`], or as soon as something in one of these folders has appeared or got another
+/// owner or mode: udev sets them some time after a device file is there.
+pub(super) async fn retry(folders: &[PathBuf]) {
+    match watch_folders(folders) {
+        Ok(mut watch) => {
+            let _ = tokio::time::timeout(RETRY, watch.next()).await;
+        }
+        Err(_) => tokio::time::sleep(RETRY).await,
+    }
 }

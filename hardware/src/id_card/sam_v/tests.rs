@@ -21,7 +21,12 @@ struct Bench {
 }
 
 fn settings() -> Settings {
-    Settings { baud: Some(115_200), poll: Duration::from_millis(300), fingerprint: false }
+    Settings {
+        baud: Some(115_200),
+        serial: true,
+        poll: Duration::from_millis(300),
+        fingerprint: false,
+    }
 }
 
 fn bench(settings: Settings) -> Bench {

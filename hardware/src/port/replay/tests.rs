@@ -94,7 +94,7 @@ fn reader(settings: SamSettings) -> (Source<IdCard>, SamV) {
 }
 
 fn usual() -> SamSettings {
-    SamSettings { baud: Some(115_200), poll: ms(300), fingerprint: false }
+    SamSettings { baud: Some(115_200), serial: true, poll: ms(300), fingerprint: false }
 }
 
 /// A session with the virtual reader on tape: the tape, and what those who wanted cards got.

@@ -32,8 +32,12 @@ impl Bench {
         let status = Status::new("id_card", State::Busy);
         let tape = Notebook::begun();
         let port = Taped::new(Box::new(port), &status, Flow::Pieces, Arc::new(tape.clone()));
-        let settings =
-            Settings { baud: Some(115_200), poll: Duration::from_millis(300), fingerprint };
+        let settings = Settings {
+            baud: Some(115_200),
+            serial: true,
+            poll: Duration::from_millis(300),
+            fingerprint,
+        };
         let driver = SamV::new(settings, source.clone());
         tokio::spawn(device::run(Box::new(port), driver, status.clone()));
         Self { source, status, tape }
