@@ -1,9 +1,11 @@
 //! Scanners of QR and bar codes.
 //!
 //! [`serial`] is the driver, [`framing`] cuts its bytes into codes, [`trigger`] holds the command
-//! sets of modules that scan on request. [`virtual_scanner`] is the far end of the wire.
+//! sets of modules that scan on request; [`hid_pos`] brings it what HID scanners say in reports.
+//! [`virtual_scanner`] is the far end of the wire.
 
 pub mod framing;
+pub mod hid_pos;
 pub mod redact;
 pub mod serial;
 pub mod trigger;

@@ -30,6 +30,7 @@ use super::packets::{DESCRIPTION, Packet, Packets, packet};
 use super::place::Place;
 use super::{BoxedLine, Line, Port, PortError, presence};
 use crate::device::Trouble;
+use crate::hid::Descriptor;
 
 pub mod found;
 
@@ -42,15 +43,18 @@ const MOST_REPORT: usize = 16 * 1024;
 /// A HID device of this machine.
 pub struct HidRaw {
     place: Place,
-    page: Option<u16>,
+    wanted: Wanted,
 }
+
+/// Whether a device with such reports is the one that is wanted, else why not.
+pub type Wanted = fn(&Descriptor) -> Result<(), &'static str>;
 
 impl HidRaw {
     /// The device at `place`; nothing is opened yet. Chosen by its numbers or its name it is the
-    /// first that has a collection of this usage page, if one is given.
+    /// first that is `wanted`.
     #[must_use]
-    pub fn new(place: Place, page: Option<u16>) -> Self {
-        Self { place, page }
+    pub fn new(place: Place, wanted: Wanted) -> Self {
+        Self { place, wanted }
     }
 
     /// Where the device is now.
@@ -58,7 +62,7 @@ impl HidRaw {
         if let Place::Path(path) = &self.place {
             return path.exists().then(|| path.clone());
         }
-        let found = found::matching(Path::new("/"), &self.place, self.page);
+        let found = found::matching(Path::new("/"), &self.place, self.wanted);
         found.into_iter().next().map(|device| device.path)
     }
 }
@@ -79,6 +83,7 @@ impl Port for HidRaw {
         })?;
         let other = |source| PortError::Other { port, source };
         match found::descriptor_of(Path::new("/"), &path).and_then(|descriptor| {
+            (self.wanted)(&Descriptor::parse(&descriptor)).map_err(io::Error::other)?;
             #[expect(
                 deprecated,
                 reason = "the replacement is unsafe, and a File cannot lie about its descriptor"

@@ -65,7 +65,7 @@ impl Port for MemoryPort {
         }
         let (near, far) = tokio::io::duplex(LINE_BUFFER);
         let baud = Arc::new(AtomicU32::new(baud));
-        let far = MemoryFarLine { stream: far, baud: Arc::clone(&baud) };
+        let far = MemoryFarLine { stream: far, baud: Some(Arc::clone(&baud)) };
         // A far end that has ended for good, or does not take its lines, is nobody there.
         self.opened.try_send(far).map_err(|_| absent())?;
         Ok(Box::new(MemoryLine { stream: near, baud }))
@@ -117,13 +117,21 @@ impl Line for MemoryLine {
 /// The device's side of one open line.
 struct MemoryFarLine {
     stream: DuplexStream,
-    baud: Arc<AtomicU32>,
+    baud: Option<Arc<AtomicU32>>,
 }
 
 impl FarLine for MemoryFarLine {
     fn host_baud(&self) -> Option<u32> {
-        Some(self.baud.load(Ordering::Relaxed))
+        self.baud.as_ref().map(|baud| baud.load(Ordering::Relaxed))
     }
+}
+
+/// A line inside a virtual device that is made of two: what translates, and what is served over the
+/// far line. It has no rate.
+#[must_use]
+pub fn inner_line() -> (DuplexStream, BoxedFarLine) {
+    let (near, far) = tokio::io::duplex(LINE_BUFFER);
+    (near, Box::new(MemoryFarLine { stream: far, baud: None }))
 }
 
 macro_rules! delegate_io {

@@ -12,6 +12,7 @@
 //! names the one that is meant.
 
 pub mod card;
+pub mod carried;
 pub mod far_end;
 mod fed;
 mod glob;

@@ -16,6 +16,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::{At, Held, Redact};
+use crate::port::carried::{Carrier, Part};
 use crate::port::packets::{DESCRIPTION, HEADER, Packet, Packets};
 use crate::port::tape::PortEvent;
 use crate::pseudonym::Pseudonyms;
@@ -23,34 +24,6 @@ use crate::pseudonym::Pseudonyms;
 /// What stands in the place of bytes that carry nothing and are no zeros: as a length, in whichever
 /// form, it is none that anything has.
 const FOREIGN: u8 = 0xFF;
-
-/// A part of a packet's data. The parts of a packet stand in its order and make it up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// These bytes carry the stream.
-    Carried(Range<usize>),
-    /// Bytes of the stream that the packet has not: what its sender leaves away.
-    Made(Vec<u8>),
-    /// These bytes say how it is carried.
-    Stays(Range<usize>),
-    /// These carry nothing; they should be zeros.
-    Padding(Range<usize>),
-}
-
-/// How a stream is carried by packets. Pure, and the same for the driver and for the redactor.
-pub trait Carrier: Send {
-    /// The packet that describes the device, and so how it carries.
-    fn describe(&mut self, description: &[u8]);
-
-    /// Takes a packet of the device's apart.
-    fn take(&mut self, packet: &Packet, parts: &mut Vec<Part>);
-
-    /// The stream's bytes in packets of the driver's.
-    fn sent(&self, packets: &[Packet]) -> Vec<u8>;
-
-    /// The driver has sent something, or the line is a new one: what has begun will not go on.
-    fn forget(&mut self);
-}
 
 /// What becomes of bytes that came in.
 enum Plan {

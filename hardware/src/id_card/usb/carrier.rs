@@ -13,14 +13,15 @@
 //! serial readers. All but the split form need no state: frames are found in the stream by whoever
 //! reads it.
 
+use std::io;
 use std::ops::Range;
 
 use super::super::frame::{HEAD, PREAMBLE};
 use crate::hid::{Descriptor, Kind};
+use crate::port::carried::{Carrier, Part};
 use crate::port::hidraw::REPORT;
 use crate::port::packets::{Packet, packet};
 use crate::port::usb::SAM_PIPES;
-use crate::redact::packets::{Carrier, Part};
 
 /// The lengths that are believed of a reply: as on a serial line.
 const LENGTHS: Range<usize> = 4..2401;
@@ -40,6 +41,7 @@ pub enum Carriage {
 }
 
 /// The module's frames in packets, once the device has been described.
+#[derive(Clone)]
 pub struct SamCarrier {
     carriage: Carriage,
     wire: Wire,
@@ -48,6 +50,7 @@ pub struct SamCarrier {
 }
 
 /// What is known of the device.
+#[derive(Clone)]
 enum Wire {
     /// Nothing yet.
     Unknown,
@@ -58,47 +61,23 @@ enum Wire {
     Reports { output: Option<(u8, usize)>, input: u8, numbered: bool },
 }
 
-/// The device cannot be written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "this HID device takes no reports, so it is no ID-card reader; name another (see `hharome devices`)"
-)]
-pub struct NoReports;
+const NO_REPORTS: &str = "this HID device takes no reports, so it is no ID-card reader; name another \
+                          (see `hharome devices`)";
+
+/// Whether a HID device may be a reader: one that is written to and answers.
+///
+/// # Errors
+/// Why it is none.
+pub fn may_be_reader(descriptor: &Descriptor) -> Result<(), &'static str> {
+    let both = [Kind::Output, Kind::Input].map(|kind| descriptor.longest_report(kind));
+    if both.contains(&None) { Err(NO_REPORTS) } else { Ok(()) }
+}
 
 impl SamCarrier {
     /// For a device that is not described yet.
     #[must_use]
     pub fn new(carriage: Carriage) -> Self {
         Self { carriage, wire: Wire::Unknown, left: 0 }
-    }
-
-    /// A whole frame as packets on the line; `None` until the device has been described.
-    ///
-    /// # Errors
-    /// The device takes nothing.
-    pub fn wrap(&self, frame: &[u8]) -> Option<Result<Vec<u8>, NoReports>> {
-        Some(match &self.wire {
-            Wire::Unknown => return None,
-            Wire::Bulk(first, second) if first == second => Ok(packet(*first, frame)),
-            Wire::Bulk(first, second) => {
-                let (head, rest) = frame.split_at(frame.len().min(HEAD));
-                Ok([packet(*first, head), packet(*second, rest)].concat())
-            }
-            Wire::Reports { output: None, .. } => Err(NoReports),
-            Wire::Reports { output: Some((number, size)), .. } => {
-                let bytes = match self.carriage {
-                    Carriage::SplitReports => frame.get(PREAMBLE.len()..).unwrap_or_default(),
-                    Carriage::Bulk | Carriage::WholeReports => frame,
-                };
-                let report = |piece: &[u8]| {
-                    let mut report = vec![*number];
-                    report.extend_from_slice(piece);
-                    report.resize(1 + size, 0);
-                    packet(REPORT, &report)
-                };
-                Ok(bytes.chunks((*size).max(1)).flat_map(report).collect())
-            }
-        })
     }
 
     /// The part of a report that is not its number; `None` for one that is not the reader's.
@@ -172,6 +151,31 @@ impl Carrier for SamCarrier {
         } else {
             parts.push(Part::Carried(payload));
         }
+    }
+
+    fn wrap(&self, frame: &[u8]) -> Option<io::Result<Vec<u8>>> {
+        Some(match &self.wire {
+            Wire::Unknown => return None,
+            Wire::Bulk(first, second) if first == second => Ok(packet(*first, frame)),
+            Wire::Bulk(first, second) => {
+                let (head, rest) = frame.split_at(frame.len().min(HEAD));
+                Ok([packet(*first, head), packet(*second, rest)].concat())
+            }
+            Wire::Reports { output: None, .. } => Err(io::Error::other(NO_REPORTS)),
+            Wire::Reports { output: Some((number, size)), .. } => {
+                let bytes = match self.carriage {
+                    Carriage::SplitReports => frame.get(PREAMBLE.len()..).unwrap_or_default(),
+                    Carriage::Bulk | Carriage::WholeReports => frame,
+                };
+                let report = |piece: &[u8]| {
+                    let mut report = vec![*number];
+                    report.extend_from_slice(piece);
+                    report.resize(1 + size, 0);
+                    packet(REPORT, &report)
+                };
+                Ok(bytes.chunks((*size).max(1)).flat_map(report).collect())
+            }
+        })
     }
 
     fn sent(&self, packets: &[Packet]) -> Vec<u8> {

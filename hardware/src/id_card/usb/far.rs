@@ -5,20 +5,17 @@
 //! [`Reports`].
 
 use std::future::pending;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{
-    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, sleep_until};
 
 use super::super::frame::{HEAD, PREAMBLE};
 use super::super::virtual_reader::VirtualReader;
-use crate::port::far_end::{BoxedFarLine, FarLine, VirtualDevice};
+use crate::port::far_end::{BoxedFarLine, VirtualDevice};
 use crate::port::hidraw::REPORT;
+use crate::port::memory::inner_line;
 use crate::port::packets::{DESCRIPTION, Packet, Packets, packet};
 
 /// The packet size of a full-speed bulk pipe.
@@ -26,9 +23,6 @@ const BULK: usize = 64;
 
 /// How long the rest of a reply may take: then the reader has broken off.
 const BROKEN_OFF: Duration = Duration::from_millis(20);
-
-/// More than the longest reply.
-const BUFFER: usize = 4096;
 
 /// The report descriptor of a reader with reports of 64 bytes in and out, without numbers: a vendor's
 /// page, one collection, one usage each way.
@@ -80,12 +74,12 @@ impl VirtualDevice for UsbReader {
         if line.write_all(&packet(DESCRIPTION, description)).await.is_err() {
             return;
         }
-        let (module, wire) = duplex(BUFFER);
+        let (wire, module) = inner_line();
         let translator = Translator::new(self.plugged);
         tokio::select! {
             biased;
             () = translate(line, wire, translator) => {}
-            () = self.reader.serve(Box::new(Module(module))) => {}
+            () = self.reader.serve(module) => {}
         }
     }
 }
@@ -231,42 +225,5 @@ impl Translator {
                 reports.iter().flat_map(numbered).collect()
             }
         }
-    }
-}
-
-/// The module's side of the bytes between: it has no rate.
-struct Module(DuplexStream);
-
-impl FarLine for Module {
-    fn host_baud(&self) -> Option<u32> {
-        None
-    }
-}
-
-impl AsyncRead for Module {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Module {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }

@@ -14,10 +14,12 @@ use super::super::virtual_reader::{Fault, ReaderHand, VirtualReader};
 use super::far::{self, Plugged, UsbReader};
 use super::*;
 use crate::device::{self, State, Status};
+use crate::port::carried::{CarriedPort, Carrier, Part};
 use crate::port::far_end::{self, FarEnd, Plug};
 use crate::port::hidraw::REPORT;
 use crate::port::memory::memory_port;
-use crate::port::packets::{Packet, packet};
+use crate::port::packets::{DESCRIPTION, Packet, Packets, packet};
+use crate::port::{BoxedLine, Port};
 use crate::source::Source;
 
 const ALL: [Plugged; 6] = [
@@ -60,7 +62,7 @@ fn bench_as(plugged: Plugged, carriage: Carriage) -> Bench {
         poll: Duration::from_millis(300),
         fingerprint: false,
     };
-    let port = SamPort::new(Box::new(port), carriage);
+    let port = CarriedPort::new(Box::new(port), SamCarrier::new(carriage));
     let driver = SamV::new(settings, source.clone());
     tokio::spawn(device::run(Box::new(port), driver, status.clone()));
     Bench { source, status, hand, plug }
@@ -134,7 +136,7 @@ async fn the_other_form_of_reports_is_said_to_be_worth_a_try() {
 /// A line whose far end is ours, which has been described.
 async fn line(carriage: Carriage, description: &[u8]) -> (BoxedLine, far_end::BoxedFarLine) {
     let (port, mut end) = memory_port("a reader on USB");
-    let mut port = SamPort::new(Box::new(port), carriage);
+    let mut port = CarriedPort::new(Box::new(port), SamCarrier::new(carriage));
     let line = port.open(0).unwrap();
     let mut far = end.next_line().await.unwrap();
     far.write_all(&packet(DESCRIPTION, description)).await.unwrap();

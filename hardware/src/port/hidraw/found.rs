@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::Wanted;
 use crate::hid::{Descriptor, MOST_BYTES};
 use crate::port::place::Place;
 
@@ -44,10 +45,10 @@ pub fn devices(root: &Path) -> Vec<HidDevice> {
     devices
 }
 
-/// Those that a place means by numbers or name, in that order, and of this usage page if one is
-/// given. A path means the one device at it.
+/// Those that a place means by numbers or name, in that order, and that are wanted. A path means the
+/// one device at it, whatever it is.
 #[must_use]
-pub fn matching(root: &Path, place: &Place, page: Option<u16>) -> Vec<HidDevice> {
+pub fn matching(root: &Path, place: &Place, wanted: Wanted) -> Vec<HidDevice> {
     if let Place::Path(path) = place {
         let name = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
         let named = name(&fs::canonicalize(path).unwrap_or_else(|_| path.clone()));
@@ -55,7 +56,7 @@ pub fn matching(root: &Path, place: &Place, page: Option<u16>) -> Vec<HidDevice>
     }
     let meant = |device: &HidDevice| {
         place.means(&device.name, device.vendor, device.product)
-            && page.is_none_or(|page| device.descriptor.is_of_page(page))
+            && wanted(&device.descriptor).is_ok()
     };
     devices(root).into_iter().filter(meant).collect()
 }
@@ -140,11 +141,18 @@ mod tests {
             devices.iter().map(|device| device.path.display().to_string()).collect()
         };
         assert_eq!(paths(devices(root.path())), ["/dev/hidraw4", "/dev/hidraw10", "/dev/hidraw3"]);
-        let chosen = |text: &str, page| paths(matching(root.path(), &text.parse().unwrap(), page));
-        assert_eq!(chosen("0c2e:0b61", None), ["/dev/hidraw10", "/dev/hidraw3"]);
-        assert_eq!(chosen("ACME*", Some(0x8C)), ["/dev/hidraw3"]);
-        assert_eq!(chosen("Card Reader", None), ["/dev/hidraw4"]);
-        assert_eq!(chosen("/dev/hidraw4", None), ["/dev/hidraw4"]);
-        assert_eq!(chosen("0c2e:0b62", None), Vec::<String>::new());
+        let chosen = |text: &str, wanted: Wanted| {
+            paths(matching(root.path(), &text.parse().unwrap(), wanted))
+        };
+        let any: Wanted = |_| Ok(());
+        let of_scanners: Wanted = |descriptor| match descriptor.is_of_page(0x8C) {
+            true => Ok(()),
+            false => Err("no scanner"),
+        };
+        assert_eq!(chosen("0c2e:0b61", any), ["/dev/hidraw10", "/dev/hidraw3"]);
+        assert_eq!(chosen("ACME*", of_scanners), ["/dev/hidraw3"]);
+        assert_eq!(chosen("Card Reader", any), ["/dev/hidraw4"]);
+        assert_eq!(chosen("/dev/hidraw4", of_scanners), ["/dev/hidraw4"]);
+        assert_eq!(chosen("0c2e:0b62", any), Vec::<String>::new());
     }
 }
