@@ -36,7 +36,8 @@ pub use self::devices::{
     Buzzer, BuzzerDriver, BuzzerModel, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard,
     IdCardDriver, Infrared, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol, Input,
     InputDriver, Microphone, MicrophoneDriver, Printer, PrinterDriver, Psam, PsamDriver,
-    QrEncoding, QrScanner, QrScannerDriver, QrTrigger, SamBaud, SecondScreen, SecondScreenDriver,
+    QrEncoding, QrScanner, QrScannerDriver, QrTrigger, ReaderReports, SamBaud, SecondScreen,
+    SecondScreenDriver,
     SocialSecurityCard, SocialSecurityCardDriver, Speech, SpeechDriver,
 };
 pub use self::listen::{
@@ -236,8 +237,14 @@ impl Config {
         let (_, driver) = self.drivers().into_iter().find(|(name, _)| *name == section)?;
         let port = match device {
             _ if driver == words::SIMULATED => None,
-            "id_card" => self.id_card.port.clone(),
-            "qr_scanner" => self.qr_scanner.port.clone(),
+            "id_card" => match self.id_card.driver {
+                IdCardDriver::SamVUsb | IdCardDriver::SamVHidraw => self.id_card.usb_device(),
+                _ => self.id_card.port.clone(),
+            },
+            "qr_scanner" => match self.qr_scanner.driver {
+                QrScannerDriver::HidPos => self.qr_scanner.device.clone(),
+                _ => self.qr_scanner.port.clone(),
+            },
             "cpu_card" => self.cpu_card.reader.clone(),
             "psam" => (!self.psam.slots.is_empty()).then(|| self.psam.slots.join(", ")),
             "psam_1" => self.psam.slots.first().cloned(),
@@ -420,8 +427,11 @@ impl Config {
 }
 
 /// The real drivers that this version runs. A driver that is added moves in here.
-const RUNNABLE: [(&str, &str); 11] = [
+const RUNNABLE: [(&str, &str); 14] = [
     ("id_card", "sam-v-serial"),
+    ("id_card", "sam-v-usb"),
+    ("id_card", "sam-v-hidraw"),
+    ("qr_scanner", "hid-pos"),
     ("qr_scanner", "serial"),
     ("cpu_card", "pcsc"),
     ("psam", "pcsc"),

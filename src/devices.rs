@@ -6,11 +6,13 @@
 
 mod cards;
 mod infrared;
+pub mod usb;
 
 use std::sync::Arc;
 
 use hharome_hardware::code::Code;
 use hharome_hardware::code::framing::{Encoding, Framing};
+use hharome_hardware::code::hid_pos;
 use hharome_hardware::code::serial::{self, SerialScanner};
 use hharome_hardware::code::trigger::Trigger;
 use hharome_hardware::code::virtual_scanner::VirtualScanner;
@@ -321,27 +323,31 @@ fn id_card(config: &config::IdCard, outside: &mut Outside) -> Slot<IdCard> {
     let (port, hand): (NewPort, _) = match config.driver {
         IdCardDriver::None => return Slot::off(section, driver),
         IdCardDriver::SamVSerial => (real_port(config.port.as_deref()), None),
+        IdCardDriver::SamVUsb | IdCardDriver::SamVHidraw => (usb::reader_port(config), None),
         IdCardDriver::Simulated => {
             let (reader, hand) = VirtualReader::new();
             let (port, plug) = simulated_port("the simulated ID-card reader", reader);
             (port, Some(Hand::Reader(hand, plug)))
         }
     };
+    let carriage = usb::carriage(config);
     let settings = sam_v::Settings {
-        serial: true,
+        serial: carriage.is_none(),
         baud: match config.baud {
+            _ if carriage.is_some() => Some(sam_v::RATES[0]),
             SamBaud::Auto => None,
             SamBaud::Fixed(rate) => Some(rate),
         },
         poll: config.poll,
         fingerprint: config.fingerprint,
     };
-    let device = Device::at_port(section, driver, config.port.as_deref());
+    let place = if carriage.is_some() { config.usb_device() } else { config.port.clone() };
+    let device = Device::at_port(section, driver, place.as_deref());
     if config.photo_decoder.is_none() {
         device.status.cannot_do("decode photos: set photo_decoder in [id_card]");
     }
     let status = device.status.clone();
-    let port = outside_port(port, &status, Flow::Pieces, outside);
+    let port = usb::carried_reader(carriage, |flow| outside_port(port, &status, flow, outside));
     tokio::spawn(device::run(port, SamV::new(settings, source.clone()), status));
     Slot::started(device, source, hand)
 }
@@ -354,6 +360,7 @@ fn qr_scanner(config: &config::QrScanner, outside: &mut Outside) -> Slot<Code> {
     let (port, hand): (NewPort, _) = match config.driver {
         QrScannerDriver::None | QrScannerDriver::Evdev => return Slot::off(section, driver),
         QrScannerDriver::Serial => (real_port(config.port.as_deref()), None),
+        QrScannerDriver::HidPos => (usb::scanner_port(config), None),
         QrScannerDriver::Simulated => {
             let framing = &settings.framing;
             let (scanner, hand) = VirtualScanner::new(&framing.suffix, framing.trigger);
@@ -361,9 +368,10 @@ fn qr_scanner(config: &config::QrScanner, outside: &mut Outside) -> Slot<Code> {
             (port, Some(Hand::Scanner(hand, plug)))
         }
     };
-    let device = Device::at_port(section, driver, config.port.as_deref());
+    let place = if usb::is_hid(config) { &config.device } else { &config.port };
+    let device = Device::at_port(section, driver, place.as_deref());
     let status = device.status.clone();
-    let port = outside_port(port, &status, Flow::Pieces, outside);
+    let port = usb::carried_scanner(config, |flow| outside_port(port, &status, flow, outside));
     tokio::spawn(device::run(port, SerialScanner::new(settings, source.clone()), status));
     Slot::started(device, source, hand)
 }
@@ -374,7 +382,11 @@ pub fn scanner_settings(config: &config::QrScanner) -> serial::Settings {
     serial::Settings {
         baud: config.baud,
         framing: Framing {
-            suffix: config.suffix.clone().into_bytes(),
+            // What the scanner says behind a code is taken off where reports are taken apart.
+            suffix: match config.driver {
+                QrScannerDriver::HidPos => hid_pos::END.to_vec(),
+                _ => config.suffix.clone().into_bytes(),
+            },
             prefix: config.prefix.clone().into_bytes(),
             encoding: match config.encoding {
                 QrEncoding::Auto => Encoding::Auto,
@@ -410,7 +422,7 @@ pub fn photo_decoder(config: &config::IdCard) -> Option<PhotoDecoder> {
         match config.driver {
             IdCardDriver::None => {}
             IdCardDriver::Simulated => tracing::info!("{NO_DECODER}"),
-            IdCardDriver::SamVSerial => tracing::warn!("{NO_DECODER}"),
+            _ => tracing::warn!("{NO_DECODER}"),
         }
         return None;
     };

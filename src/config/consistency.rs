@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use super::Config;
 use super::devices::{
-    BuzzerDriver, BuzzerModel, IdCardDriver, InfraredDriver, PsamDriver, QrScannerDriver,
+    BuzzerDriver, BuzzerModel, IdCardDriver, InfraredDriver, PsamDriver, QrScannerDriver, QrTrigger,
 };
 use super::schema::Document;
 
@@ -16,6 +16,7 @@ pub(super) fn check(config: &Config, document: &mut Document<'_>) {
     addresses(config, document);
     queues(config, document);
     ports(config, document);
+    usb_devices(config, document);
     psam_slots(config, document);
     infrared(config, document);
     buzzer(config, document);
@@ -111,6 +112,26 @@ fn infrared(config: &Config, document: &mut Document<'_>) {
             "a line's name, or CHIP:NUMBER (hharome devices lists the lines)",
         ),
         _ => {}
+    }
+}
+
+fn usb_devices(config: &Config, document: &mut Document<'_>) {
+    let (reader, scanner) = (&config.id_card, &config.qr_scanner);
+    if reader.driver == IdCardDriver::SamVHidraw && reader.device.is_none() {
+        document.note(
+            "id_card",
+            Some("device"),
+            "is missing, and driver \"sam-v-hidraw\" needs it",
+            "a HID device's numbers, name or path (hharome devices lists them)",
+        );
+    }
+    if scanner.driver == QrScannerDriver::HidPos && scanner.trigger != QrTrigger::None {
+        document.note(
+            "qr_scanner",
+            Some("trigger"),
+            "stands beside driver \"hid-pos\", whose scanners scan by themselves",
+            "\"none\", or driver \"serial\"",
+        );
     }
 }
 

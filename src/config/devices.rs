@@ -31,6 +31,20 @@ drivers! {
     IdCardDriver {
         /// A SAM_V or SAM_A module on a serial line (GA/T 467).
         SamVSerial = "sam-v-serial",
+        /// The same on USB by itself: bulk transfers.
+        SamVUsb = "sam-v-usb",
+        /// The same as a HID device: reports.
+        SamVHidraw = "sam-v-hidraw",
+    }
+}
+
+words! {
+    /// How a reader that is a HID device puts its frames into reports.
+    ReaderReports {
+        /// Whole frames.
+        Whole = "whole",
+        /// Frames without their preamble, as some banks' readers do.
+        Split = "split",
     }
 }
 
@@ -43,6 +57,14 @@ section! {
         /// Where it is; required with sam-v-serial. Names below /dev/serial/by-id stay the same.
         port: Option<String> = None;
         "port", Example(r#""/dev/ttyUSB0""#), optional(device_path()), Restart;
+        /// Which USB device, for sam-v-usb (left out: "0400:c35a", the number of readers that are on USB
+        /// by themselves) and sam-v-hidraw, which needs it. Of several the first by their sockets is
+        /// taken.
+        device: Option<String> = None;
+        "device", Example(r#""0400:c35a""#), optional(place()), Restart;
+        /// How frames stand in the reports of sam-v-hidraw.
+        reports: ReaderReports = ReaderReports::Whole;
+        "reports", Default(r#""whole""#), one_of(), Restart;
         /// The speed of its serial line.
         baud: SamBaud = SamBaud::Fixed(115_200);
         "baud", Default("115200"), sam_baud(), Restart;
@@ -70,6 +92,18 @@ section! {
     }
 }
 
+impl IdCard {
+    /// Which USB device the reader is, if it is one.
+    #[must_use]
+    pub fn usb_device(&self) -> Option<String> {
+        let native = || (self.driver == IdCardDriver::SamVUsb).then(|| NATIVE_READER.to_owned());
+        self.device.clone().or_else(native)
+    }
+}
+
+/// The numbers of readers that are on USB by themselves.
+const NATIVE_READER: &str = "0400:c35a";
+
 drivers! {
     /// The drivers of the scanner.
     QrScannerDriver {
@@ -77,6 +111,8 @@ drivers! {
         Serial = "serial",
         /// A scanner that types as a keyboard.
         Evdev = "evdev",
+        /// A scanner that is a HID point-of-sale device.
+        HidPos = "hid-pos",
     }
 }
 
@@ -119,6 +155,10 @@ section! {
         /// Where it is; required with serial. For evdev the input device.
         port: Option<String> = None;
         "port", Example(r#""/dev/ttyACM0""#), optional(device_path()), Restart;
+        /// Which USB device, for hid-pos; left out: the first such scanner. Of several the first by
+        /// their sockets is taken.
+        device: Option<String> = None;
+        "device", Example(r#""0c2e:0b61""#), optional(place()), Restart;
         /// The speed of its serial line; USB-CDC ignores it.
         baud: u32 = 9600;
         "baud", Default("9600"), whole(300, 4_000_000, "bits per second"), Restart;
@@ -137,7 +177,7 @@ section! {
         /// For how long the same code again counts as the same scan.
         same_code: Option<Duration> = None;
         "same_code_ms", Default("0"), span(60_000), Restart;
-        /// The commands that switch the scanner on while somebody waits for a code.
+        /// The commands that switch a scanner on a serial line on while somebody waits for a code.
         trigger: QrTrigger = QrTrigger::None;
         "trigger", Default(r#""none""#), one_of(), Restart;
     }

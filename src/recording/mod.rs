@@ -33,10 +33,10 @@ use rustix::fs::{Access, access};
 
 use crate::bridge::Bridge;
 use crate::config::{Config, Secret, Written};
-use crate::devices::{Device, scanner_settings, sensor_language};
+use crate::devices::{Device, scanner_settings, sensor_language, usb};
 use format::{Meta, PersonalData, RecordedDevice};
 use recorder::Claim;
-use redaction::Redaction;
+use redaction::{Carriers, Redaction};
 use writer::{Folder, Limits};
 
 /// With less room than this a recording is not begun: its beginning alone takes some.
@@ -138,7 +138,11 @@ pub fn plan(
             let scanner = scanner_settings(&config.qr_scanner);
             let token = config.listen.token.as_ref().map(Secret::reveal);
             let pseudonyms = Pseudonyms::random().map_err(RecordError::Random)?;
-            Redaction::new(pseudonyms, scanner.framing, scanner.idle, token)
+            let carriers = Carriers {
+                id_card: usb::carriage(&config.id_card),
+                qr_scanner: usb::scan_carrier(&config.qr_scanner),
+            };
+            Redaction::new(pseudonyms, scanner.framing, scanner.idle, token, carriers)
                 .with_sensor(sensor_language(&config.infrared))
         }
     };

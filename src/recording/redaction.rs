@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use hharome_hardware::card::redact::ToldAts;
 use hharome_hardware::code::framing::Framing;
+use hharome_hardware::code::hid_pos::ScanCarrier;
 use hharome_hardware::code::redact::CodeRedactor;
 use hharome_hardware::cpu_card::redact::CpuCardRedactor;
 use hharome_hardware::id_card::redact::CardRedactor;
 use hharome_hardware::infrared::Language;
 use hharome_hardware::infrared::redact::SensorRedactor;
+use hharome_hardware::id_card::usb::{Carriage, SamCarrier};
 use hharome_hardware::port::tape::PortEvent;
 use hharome_hardware::pseudonym::Pseudonyms;
+use hharome_hardware::redact::packets::PacketRedactor;
 use hharome_hardware::redact::{At, Redact};
 use hharome_hardware::social_security::redact::SocialSecurityRedactor;
 
@@ -28,6 +31,15 @@ pub(super) struct When {
 /// What stands between what happened and the disk.
 pub struct Redaction(Option<Redactors>);
 
+/// How those devices that are on USB carry what their redactors know; none on a serial line.
+#[derive(Default)]
+pub struct Carriers {
+    /// The ID-card reader.
+    pub id_card: Option<Carriage>,
+    /// The scanner.
+    pub qr_scanner: Option<ScanCarrier>,
+}
+
 struct Redactors {
     pseudonyms: Pseudonyms,
     ats: ToldAts,
@@ -35,6 +47,7 @@ struct Redactors {
     framing: Framing,
     idle: Duration,
     sensor: Language,
+    carriers: Carriers,
     ports: BTreeMap<&'static str, Port>,
 }
 
@@ -60,6 +73,7 @@ impl Redaction {
         framing: Framing,
         idle: Duration,
         token: Option<&str>,
+        carriers: Carriers,
     ) -> Self {
         let ats = ToldAts::default();
         let frames = FrameRedactor::new(pseudonyms.clone(), ats.clone(), token);
@@ -70,6 +84,7 @@ impl Redaction {
             framing,
             idle,
             sensor: Language::Ld2410,
+            carriers,
             ports: BTreeMap::new(),
         }))
     }
@@ -152,7 +167,18 @@ impl Redactors {
         let pseudonyms = self.pseudonyms.clone();
         match device {
             "qr_scanner" => {
-                Box::new(CodeRedactor::new(pseudonyms, self.framing.clone(), self.idle))
+                let framing = self.framing.clone();
+                let codes = CodeRedactor::new(pseudonyms.clone(), framing, self.idle);
+                match &self.carriers.qr_scanner {
+                    Some(carrier) => {
+                        Box::new(PacketRedactor::new(pseudonyms, carrier.clone(), codes))
+                    }
+                    None => Box::new(codes),
+                }
+            }
+            "id_card" if let Some(carriage) = self.carriers.id_card => {
+                let cards = CardRedactor::new(pseudonyms.clone());
+                Box::new(PacketRedactor::new(pseudonyms, SamCarrier::new(carriage), cards))
             }
             "cpu_card" | "psam_1" | "psam_2" | "buzzer" => {
                 Box::new(CpuCardRedactor::new(pseudonyms, self.ats.clone()))
@@ -195,7 +221,7 @@ mod tests {
             trigger: None,
         };
         let pseudonyms = Pseudonyms::with_key([7; 32]);
-        Redaction::new(pseudonyms, framing, Duration::from_millis(100), None)
+        Redaction::new(pseudonyms, framing, Duration::from_millis(100), None, Carriers::default())
     }
 
     /// What a module says that was in the middle of a card when its line was opened.

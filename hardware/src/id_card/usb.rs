@@ -9,7 +9,7 @@ pub mod far;
 #[cfg(test)]
 mod tests;
 
-pub use carrier::{Carriage, SamCarrier};
+pub use carrier::{Carriage, SamCarrier, may_be_reader};
 
 /// The USB numbers of SAM-V readers that are on USB by themselves: vendor and product.
 pub const NATIVE: (u16, u16) = (0x0400, 0xC35A);

@@ -17,11 +17,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::card::tape::CardEvent;
+use super::packets::{HEADER, MOST_DATA};
 use super::{BoxedLine, Line, ModemLines, Port, PortError};
 use crate::device::{State, Status, Trouble};
 
@@ -34,6 +35,9 @@ const KEPT_BYTES: usize = 64;
 
 /// A device's answer that there is nothing: no card has 11 bytes.
 const SHORT_ANSWER: usize = 16;
+
+/// The same of a device that answers in packets: one HID report of 64 bytes, or a head and a rest.
+const SHORT_PACKETS: usize = 80;
 
 /// A device may take so long before it begins to answer: a SAM-V module 2 s before a card's data.
 const ANSWER: Duration = Duration::from_millis(2500);
@@ -180,6 +184,9 @@ pub enum Flow {
     Pieces,
     /// One thing after another without a pause, such as sound: any moment is as good as another.
     Stream,
+    /// As pieces, each with the head of a packet; the line begins with a packet that describes the
+    /// device, which every recording of the line has to begin with.
+    Packets,
     /// What holds until something else is said, such as a switch: a recording begins with the last
     /// that was said.
     Levels,
@@ -202,6 +209,8 @@ struct Remembered {
     /// What was asked last, and the answer if it is a short one.
     asked: Option<Bytes>,
     answered: Option<Bytes>,
+    /// The first packet on the line, as far as it has come, of [`Flow::Packets`].
+    description: BytesMut,
     /// What was said last and holds, of [`Flow::Levels`].
     level: Option<Bytes>,
 }
@@ -213,6 +222,10 @@ impl Remembers for PortMemory {
     fn events(&self) -> Vec<PortEvent> {
         let memory = self.lock();
         let mut events = memory.events.clone();
+        if !memory.description.is_empty() {
+            let behind = events.len().min(1);
+            events.insert(behind, PortEvent::In(memory.description.clone().freeze()));
+        }
         if let (Some(asked), Some(answered)) = (&memory.asked, &memory.answered)
             && memory.settled
         {
@@ -224,7 +237,7 @@ impl Remembers for PortMemory {
     }
 
     fn is_busy(&self) -> bool {
-        if self.1 != Flow::Pieces {
+        if matches!(self.1, Flow::Stream | Flow::Levels) {
             return false;
         }
         self.lock()
@@ -241,6 +254,7 @@ impl PortMemory {
         memory.settled = false;
         memory.gone = None;
         (memory.asked, memory.answered, memory.level) = (None, None, None);
+        memory.description.clear();
     }
 
     fn gone(&self, event: PortEvent) {
@@ -250,6 +264,7 @@ impl PortMemory {
     fn closed(&self) {
         let mut memory = self.lock();
         memory.level = None;
+        memory.description.clear();
         match memory.gone.take() {
             Some(gone) => {
                 memory.events.truncate(1);
@@ -268,10 +283,25 @@ impl PortMemory {
         event: impl FnOnce() -> PortEvent,
     ) {
         let mut memory = self.lock();
+        let passed = match (passed, self.1) {
+            (Some((false, bytes)), Flow::Packets) => {
+                let behind = memory.describe(bytes);
+                if behind.is_empty() {
+                    return;
+                }
+                Some((false, behind))
+            }
+            _ => passed,
+        };
+        let event = || match passed {
+            Some((false, bytes)) => PortEvent::In(Bytes::copy_from_slice(bytes)),
+            _ => event(),
+        };
         match (passed, self.1) {
             (_, Flow::Stream) | (None, _) => {}
             (Some((true, bytes)), _) => memory.asked(bytes),
-            (Some((false, bytes)), Flow::Pieces) => memory.answered(bytes),
+            (Some((false, bytes)), Flow::Pieces) => memory.answered(bytes, SHORT_ANSWER),
+            (Some((false, bytes)), Flow::Packets) => memory.answered_in_packets(bytes),
             (Some((false, bytes)), Flow::Levels) => {
                 memory.level = memory.settled.then(|| Bytes::copy_from_slice(bytes));
             }
@@ -280,7 +310,7 @@ impl PortMemory {
             return;
         }
         if memory.events.len() >= KEPT_EVENTS || status.snapshot().state == State::Ready {
-            memory.settle();
+            memory.settle(if self.1 == Flow::Packets { SHORT_PACKETS } else { KEPT_BYTES });
             if let (Some((false, bytes)), Flow::Levels) = (passed, self.1) {
                 memory.level = Some(Bytes::copy_from_slice(bytes));
             }
@@ -304,21 +334,42 @@ impl Remembered {
     }
 
     /// The device has said this.
-    fn answered(&mut self, bytes: &[u8]) {
+    fn answered(&mut self, bytes: &[u8], most: usize) {
         self.last = Some((Instant::now(), false));
-        let short = self.answered.is_none() && bytes.len() <= SHORT_ANSWER;
+        let short = self.answered.is_none() && bytes.len() <= most;
         self.answered = short.then(|| Bytes::copy_from_slice(bytes));
         if !short {
             self.asked = None;
         }
     }
 
-    /// The device is ready.
-    fn settle(&mut self) {
+    /// The same of a device that answers in packets, of which an answer may have several.
+    fn answered_in_packets(&mut self, bytes: &[u8]) {
+        let answer = [self.answered.take().unwrap_or_default(), bytes.to_vec().into()].concat();
+        self.answered(&answer, SHORT_PACKETS);
+    }
+
+    /// Takes what belongs to the first packet on the line; what is behind it.
+    fn describe<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let length = |told: &BytesMut| match told.get(1..HEADER) {
+            Some(&[a, b, c, d]) => HEADER + u32::from_be_bytes([a, b, c, d]) as usize,
+            _ => HEADER,
+        };
+        let mut rest = bytes;
+        while self.description.len() < length(&self.description).min(HEADER + MOST_DATA)
+            && let Some((next, behind)) = rest.split_first()
+        {
+            self.description.extend_from_slice(&[*next]);
+            rest = behind;
+        }
+        rest
+    }
+
+    /// The device is ready; no piece of more bytes than `kept` is kept of its start.
+    fn settle(&mut self, kept: usize) {
         self.settled = true;
         // What is longer than a device's answers about itself may be the rest of a reading.
-        self.events
-            .retain(|event| !matches!(event, PortEvent::In(bytes) if bytes.len() > KEPT_BYTES));
+        self.events.retain(|event| !matches!(event, PortEvent::In(bytes) if bytes.len() > kept));
     }
 }
 
