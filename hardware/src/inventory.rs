@@ -10,6 +10,7 @@
 mod card_readers;
 mod input_devices;
 mod serial_ports;
+mod usb_devices;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,6 +21,7 @@ pub use self::card_readers::{CardReader, CardReaders, Presence, ReaderKind};
 pub use crate::port::gpio::ListedLine;
 pub use crate::port::iio::Found as ProximitySensor;
 use crate::port::{gpio, iio};
+pub use self::usb_devices::{HidReader, HidUse, UsbReader};
 
 /// How long pcscd may take to list its readers. It answers within milliseconds unless it hangs.
 pub const CARD_READERS_LIMIT: Duration = Duration::from_secs(2);
@@ -44,6 +46,10 @@ pub struct Inventory {
     pub gpio_lines: Vec<ListedLine>,
     /// Sensors of the kernel's IIO that measure proximity.
     pub proximity_sensors: Vec<ProximitySensor>,
+    /// HID devices that may be readers of ID cards, or scanners.
+    pub hid_devices: Vec<HidReader>,
+    /// USB devices that are readers of ID cards by their numbers.
+    pub usb_readers: Vec<UsbReader>,
 }
 
 /// One serial port.
@@ -142,6 +148,8 @@ impl Inventory {
             input_devices: input_devices::read(root),
             gpio_lines: Vec::new(),
             proximity_sensors: iio::all_under(root),
+            hid_devices: usb_devices::hid(root),
+            usb_readers: usb_devices::readers(root),
         }
     }
 }

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 
+mod usb;
+
 /// Looks at this machine and prints what it offers. Blocks for up to two seconds if pcscd hangs.
 ///
 /// # Errors
@@ -158,6 +160,11 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
             "Input devices",
             "input_devices",
             inventory.input_devices.iter().map(input_device).collect(),
+        ),
+        group(
+            "Readers and scanners on USB",
+            "usb_devices",
+            usb::items(&inventory.usb_readers, &inventory.hid_devices),
         ),
         group("GPIO lines", "gpio_lines", gpio_lines(&inventory.gpio_lines)),
         group(

@@ -52,6 +52,8 @@ fn inventory() -> Inventory {
                 near_level,
             })
             .into(),
+        hid_devices: Vec::new(),
+        usb_readers: Vec::new(),
     }
 }
 
@@ -111,6 +113,8 @@ fn empty() -> Inventory {
         input_devices: Vec::new(),
         gpio_lines: Vec::new(),
         proximity_sensors: Vec::new(),
+        hid_devices: Vec::new(),
+        usb_readers: Vec::new(),
     }
 }
 
@@ -275,4 +279,34 @@ fn what_is_not_there_is_said_and_is_no_failure() {
     assert_eq!(object["serial_ports"], json!([]));
     assert_eq!(object["card_readers"], json!([]));
     assert_eq!(object["card_readers_note"], "pcscd is not running");
+}
+
+#[test]
+fn a_hid_reader_is_offered_in_both_forms_and_a_scanner_by_its_numbers() {
+    use hharome_hardware::inventory::{HidReader, HidUse, UsbReader};
+    let hid = |path: &str, product, used_as| HidReader {
+        path: path.to_owned(),
+        usb: UsbId { vendor: 0x0400, product },
+        name: "Example".to_owned(),
+        used_as,
+    };
+    let usb = UsbId { vendor: 0x0400, product: 0xc35a };
+    let reader = UsbReader { path: "/dev/bus/usb/001/004".to_owned(), usb, name: None };
+    let object = object(&Inventory {
+        hid_devices: vec![
+            hid("/dev/hidraw0", 1, HidUse::Reader),
+            hid("/dev/hidraw1", 2, HidUse::Scanner),
+        ],
+        usb_readers: vec![reader],
+        ..empty()
+    });
+    let config = |at: usize| object["usb_devices"][at]["config"].clone();
+    assert_eq!(config(0), json!(["[id_card]\ndriver = \"sam-v-usb\"\ndevice = \"0400:c35a\"\n"]));
+    let form = |form: &str| {
+        format!(
+            "[id_card]\ndriver = \"sam-v-hidraw\"\ndevice = \"0400:0001\"\nreports = \"{form}\"\n"
+        )
+    };
+    assert_eq!(config(1), json!([form("whole"), form("split")]));
+    assert_eq!(config(2), json!(["[qr_scanner]\ndriver = \"hid-pos\"\ndevice = \"0400:0002\"\n"]));
 }

@@ -39,6 +39,24 @@ impl Function {
     }
 }
 
+/// Modules for devices with a HID interface.
+pub(crate) const HID_MODULES: [&str; 5] =
+    ["dummy_hcd", "libcomposite", "usb_f_hid", "usbhid", "hid_generic"];
+
+impl Function {
+    /// A HID interface with these reports, the longest of so many bytes with its number:
+    /// `/dev/hidraw0` here, `/dev/hidg0` there.
+    pub(crate) fn hid(descriptor: &[u8], longest: usize) -> Self {
+        let attributes = vec![
+            ("subclass", b"0".to_vec()),
+            ("protocol", b"0".to_vec()),
+            ("report_length", longest.to_string().into_bytes()),
+            ("report_desc", descriptor.to_vec()),
+        ];
+        Self { name: "hid.0", attributes }
+    }
+}
+
 /// A USB device, pulled out and taken apart when dropped.
 pub(crate) struct Gadget {
     folder: PathBuf,

@@ -21,6 +21,7 @@
 #[path = "../bridge/fixture.rs"]
 mod fixture;
 mod gadget;
+mod hid;
 mod id_card;
 mod machine;
 mod scanner;

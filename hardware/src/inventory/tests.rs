@@ -58,6 +58,44 @@ fn a_machine_without_devices_has_an_empty_inventory() {
     assert_eq!(inventory.printers, []);
     assert_eq!(inventory.displays, []);
     assert_eq!(inventory.input_devices, []);
+    assert_eq!(inventory.hid_devices, []);
+    assert_eq!(inventory.usb_readers, []);
+}
+
+#[test]
+fn readers_and_scanners_on_usb_are_known_by_their_numbers_and_reports() {
+    let root = Root::new();
+    let hid = |name: &str, id: &str, descriptor: &[u8]| {
+        let folder = format!("sys/class/hidraw/{name}/device");
+        let uevent = format!("HID_ID=0003:{id}\nHID_NAME=Example\nHID_PHYS=usb-{name}/input0\n");
+        root.file(&format!("{folder}/uevent"), &uevent)
+            .file(&format!("{folder}/report_descriptor"), "");
+        fs::write(root.0.path().join(folder).join("report_descriptor"), descriptor).unwrap();
+    };
+    hid("hidraw0", "00000400:0000C35B", crate::id_card::usb::far::DESCRIPTOR);
+    let scanner = crate::code::hid_pos::far::Shape::Counted.descriptor();
+    hid("hidraw1", "00000C2E:00000B61", scanner);
+    hid("hidraw2", "00001D6B:00000104", b"\x05\x01\x09\x06\xA1\x01\x75\x08\x95\x08\x81\x02\xC0");
+    let used: Vec<_> =
+        root.read().hid_devices.into_iter().map(|hid| (hid.path, hid.used_as)).collect();
+    let expected = [("/dev/hidraw0", HidUse::Reader), ("/dev/hidraw1", HidUse::Scanner)];
+    assert_eq!(used, expected.map(|(path, used)| (path.to_owned(), used)));
+
+    for (name, ids, class) in [
+        ("1-1", ("0400", "c35a"), "ff"),
+        ("1-2", ("0400", "c35a"), "03"),
+        ("1-3", ("1d6b", "0104"), "ff"),
+    ] {
+        let device = format!("sys/bus/usb/devices/{name}");
+        root.file(&format!("{device}/idVendor"), ids.0)
+            .file(&format!("{device}/idProduct"), ids.1)
+            .file(&format!("{device}/busnum"), "1")
+            .file(&format!("{device}/devnum"), "4")
+            .file(&format!("{device}:1.0/bInterfaceClass"), class);
+    }
+    let usb = UsbId { vendor: 0x0400, product: 0xc35a };
+    let reader = UsbReader { path: "/dev/bus/usb/001/004".to_owned(), usb, name: None };
+    assert_eq!(root.read().usb_readers, [reader]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::super::Code;
 use super::super::framing::{Encoding, Found, Framer, Framing};
+use super::super::redact::CodeRedactor;
 use super::super::serial::{SerialScanner, Settings};
 use super::super::virtual_scanner::{Fault, ScannerHand};
 use super::far::{HidScanner, Shape};
@@ -15,6 +16,11 @@ use crate::device::{self, State, Status, Trouble};
 use crate::port::carried::CarriedPort;
 use crate::port::far_end::{self, FarEnd, Plug};
 use crate::port::memory::memory_port;
+use crate::port::packets::{DESCRIPTION, Packets, packet};
+use crate::port::tape::PortEvent;
+use crate::pseudonym::Pseudonyms;
+use crate::redact::packets::PacketRedactor;
+use crate::redact::{At, Redact};
 use crate::source::Source;
 
 struct Bench {
@@ -207,6 +213,46 @@ fn a_broken_report_in_the_middle_of_a_code_costs_that_code_and_no_other() {
     packets.extend(Shape::Counted.reports(b"next", true).iter().map(|bytes| report(bytes)));
     let (codes, too_long) = codes(&mut described(Shape::Counted), &packets);
     assert_eq!((codes, too_long), (vec!["next".to_owned()], 1));
+}
+
+#[test]
+fn a_redacted_tape_has_other_codes_of_the_same_shape_in_the_same_reports() {
+    let (pseudonyms, long) =
+        (Pseudonyms::with_key([5; 32]), "身份证 11010519491231002X ".repeat(4));
+    for shape in [Shape::Counted, Shape::Bare] {
+        let mut line = vec![packet(DESCRIPTION, shape.descriptor())];
+        for code in ["11010519491231002X\r", &long, "6901234567892"] {
+            line.extend(shape.reports(code.as_bytes(), true).iter().map(|r| packet(REPORT, r)));
+        }
+        let line = line.concat();
+        for cut in [line.len(), 64, 7] {
+            let framing = framing();
+            let codes_of =
+                CodeRedactor::new(pseudonyms.clone(), framing, Duration::from_millis(100));
+            let carrier = ScanCarrier::new(b"\r");
+            let mut redactor = PacketRedactor::new(pseudonyms.clone(), carrier, codes_of);
+            let mut out = Vec::new();
+            for piece in line.chunks(cut) {
+                let event = PortEvent::In(piece.to_vec().into());
+                redactor.push(At { micros: 0, event }, &mut out);
+            }
+            redactor.finish(&mut out);
+            let mut packets = Packets::default();
+            for (at, piece) in out.iter().zip(line.chunks(cut)) {
+                let PortEvent::In(bytes) = &at.event else { panic!("another event") };
+                assert_eq!(bytes.len(), piece.len());
+                packets.push(bytes);
+            }
+            let first = packets.next_packet().unwrap().unwrap();
+            assert_eq!(first.data, shape.descriptor());
+            let rest: Vec<Packet> = std::iter::from_fn(|| packets.next_packet().unwrap()).collect();
+            let mut carrier = described(shape);
+            carrier.suffix = b"\r".to_vec();
+            let expected = ["11010519491231002X", &long, "6901234567892"];
+            let expected = expected.map(|code| pseudonyms.code(code));
+            assert_eq!(codes(&mut carrier, &rest).0, expected, "{shape:?} cut at {cut}");
+        }
+    }
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! The driver of serial readers against readers on USB, on the paused clock.
 
+mod recorded;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
