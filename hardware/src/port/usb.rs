@@ -216,13 +216,16 @@ fn chosen(interfaces: &[(u8, Vec<u8>)]) -> Option<(u8, Vec<u8>)> {
     })
 }
 
+/// A pipe that was cleared, and whether it could be.
+type Cleared<D> = (Endpoint<Bulk, D>, Result<(), nusb::Error>);
+
 /// One pipe, and how it is brought back when the device has stalled it.
 struct Pipe<D: EndpointDirection> {
     address: u8,
     /// It is not here while a thread clears it.
     endpoint: Option<Endpoint<Bulk, D>>,
     stalled: bool,
-    clearing: Option<JoinHandle<(Endpoint<Bulk, D>, Result<(), nusb::Error>)>>,
+    clearing: Option<JoinHandle<Cleared<D>>>,
 }
 
 impl<D: EndpointDirection + 'static> Pipe<D> {

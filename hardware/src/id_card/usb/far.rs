@@ -96,7 +96,7 @@ async fn translate(mut line: BoxedFarLine, mut module: DuplexStream, mut transla
                 let Ok(read @ 1..) = read else { return };
                 packets.push(from_host.get(..read).unwrap_or_default());
                 while let Ok(Some(packet)) = packets.next_packet() {
-                    let bytes = translator.to_module(&packet);
+                    let bytes = translator.heard(&packet);
                     if module.write_all(&bytes).await.is_err() {
                         return;
                     }
@@ -109,7 +109,7 @@ async fn translate(mut line: BoxedFarLine, mut module: DuplexStream, mut transla
             }
             () = at(broken_off) => {
                 broken_off = None;
-                let bytes = translator.to_host(&reply.split());
+                let bytes = translator.reply(&reply.split());
                 if line.write_all(&bytes).await.is_err() {
                     return;
                 }
@@ -117,7 +117,7 @@ async fn translate(mut line: BoxedFarLine, mut module: DuplexStream, mut transla
         }
         while let Some(length) = frame_length(&reply).filter(|length| *length <= reply.len()) {
             broken_off = None;
-            let bytes = translator.to_host(&reply.split_to(length));
+            let bytes = translator.reply(&reply.split_to(length));
             if line.write_all(&bytes).await.is_err() {
                 return;
             }
@@ -197,7 +197,7 @@ impl Translator {
         Self { plugged, reports: Reports::new(split) }
     }
 
-    fn to_module(&mut self, packet: &Packet) -> Vec<u8> {
+    fn heard(&mut self, packet: &Packet) -> Vec<u8> {
         match (self.plugged, packet.kind) {
             (Plugged::Pipes, 0x02 | 0x06) | (Plugged::Pair, 0x02) => packet.data.to_vec(),
             (Plugged::Hid { .. }, REPORT) => {
@@ -207,7 +207,7 @@ impl Translator {
         }
     }
 
-    fn to_host(&self, reply: &[u8]) -> Vec<u8> {
+    fn reply(&self, reply: &[u8]) -> Vec<u8> {
         match self.plugged {
             Plugged::Pipes => {
                 let (head, rest) = reply.split_at(reply.len().min(HEAD));
