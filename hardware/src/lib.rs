@@ -26,6 +26,7 @@ pub mod code;
 pub mod cpu_card;
 pub mod device;
 pub mod id_card;
+pub mod input;
 pub mod inventory;
 pub mod machine;
 pub mod picture;
