@@ -243,7 +243,12 @@ impl Config {
             "psam_1" => self.psam.slots.first().cloned(),
             "psam_2" => self.psam.slots.get(1).cloned(),
             "social_security_card" => self.social_security_card.reader.clone(),
+            "input" => (self.input.driver == InputDriver::Evdev).then(|| {
+                let devices = &self.input.devices;
+                if devices.is_empty() { "all".to_owned() } else { devices.join(", ") }
+            }),
             "buzzer" => match self.buzzer.driver {
+                BuzzerDriver::Evdev => self.buzzer.device.clone(),
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Program => self.buzzer.program.first().cloned(),
                 _ => None,
@@ -298,6 +303,9 @@ impl Config {
         }
         if forgotten("social_security_card") {
             self.social_security_card = SocialSecurityCard::default();
+        }
+        if forgotten("input") {
+            self.input = Input::default();
         }
         if forgotten("buzzer") {
             self.buzzer = Buzzer::default();
@@ -416,7 +424,10 @@ impl Config {
 }
 
 /// The real drivers that this version runs. A driver that is added moves in here.
-const RUNNABLE: [(&str, &str); 7] = [
+const RUNNABLE: [(&str, &str); 10] = [
+    ("qr_scanner", "evdev"),
+    ("input", "evdev"),
+    ("buzzer", "evdev"),
     ("id_card", "sam-v-serial"),
     ("qr_scanner", "serial"),
     ("cpu_card", "pcsc"),

@@ -9,6 +9,7 @@ mod code;
 mod cpu_card;
 mod device;
 mod id_card;
+mod operation;
 mod social_security;
 pub mod waiting;
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use hharome_protocol::bridge as calls;
 use hharome_protocol::{
     code as code_protocol, cpu_card as cpu_protocol, device as device_protocol,
-    id_card as card_protocol, social_security as social_protocol,
+    id_card as card_protocol, operation as operation_protocol, social_security as social_protocol,
 };
 
 use crate::bridge::Clock;
@@ -44,6 +45,10 @@ pub fn router() -> Router {
     router.action::<cpu_protocol::SendCpuCardCommand, _>(cpu_card::command);
     router.action::<cpu_protocol::SendCpuCardApduCommands, _>(cpu_card::batch);
     router.action::<cpu_protocol::PsamCardColdReset, _>(cpu_card::cold_reset);
+    router.call_starts::<
+        operation_protocol::StartOperationWatcher,
+        operation_protocol::OperationTimeout,
+    >(operation::start);
     router.call::<calls::DescribeCall, _>(bridge::describe);
     router.call::<calls::StatusCall, _>(bridge::status);
     router.call::<calls::SimulateCall, _>(bridge::simulate);
@@ -70,6 +75,7 @@ pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
     );
     // Fed by each connection's own start.
     channels.serve::<cpu_protocol::CpuCardListener>(None);
+    channels.serve::<operation_protocol::OperationTimeout>(None);
     channels.serve::<calls::DevicesChannel>(Some(bridge::device_feed(devices, clock)));
     channels.serve::<calls::CallsChannel>(None);
     channels
