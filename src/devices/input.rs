@@ -13,7 +13,7 @@ use hharome_hardware::port::place::Place;
 use hharome_hardware::port::tape::Flow;
 
 use super::{Device, NewPort, outside_port, simulated_port};
-use crate::config::{Config, InputDriver, QrScannerDriver, Word};
+use crate::config::{Config, InfraredDriver, InputDriver, QrScannerDriver, Word};
 use crate::outside::Outside;
 use crate::simulation::Hand;
 
@@ -95,9 +95,10 @@ pub fn group(config: &Config) -> Group {
     // A scanner that types is grabbed, and tells of operation itself.
     let scanner = (config.qr_scanner.driver == QrScannerDriver::Evdev)
         .then(|| config.qr_scanner.port.as_ref().and_then(place));
-    let sensor = config.infrared.device.as_ref().and_then(place);
+    let sensor = (config.infrared.driver == InfraredDriver::Evdev)
+        .then(|| config.infrared.place().as_ref().and_then(place));
     Group {
         places: config.input.devices.iter().filter_map(place).collect(),
-        except: scanner.flatten().into_iter().chain(sensor).collect(),
+        except: scanner.flatten().into_iter().chain(sensor.flatten()).collect(),
     }
 }
