@@ -27,6 +27,7 @@ pub mod cpu_card;
 pub mod device;
 pub mod id_card;
 pub mod infrared;
+pub mod input;
 pub mod inventory;
 pub mod machine;
 pub mod picture;
