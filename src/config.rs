@@ -244,7 +244,12 @@ impl Config {
             "psam_2" => self.psam.slots.get(1).cloned(),
             "social_security_card" => self.social_security_card.reader.clone(),
             "infrared" => self.infrared.place(),
+            "input" => (self.input.driver == InputDriver::Evdev).then(|| {
+                let devices = &self.input.devices;
+                if devices.is_empty() { "all".to_owned() } else { devices.join(", ") }
+            }),
             "buzzer" => match self.buzzer.driver {
+                BuzzerDriver::Evdev => self.buzzer.device.clone(),
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Program => self.buzzer.program.first().cloned(),
                 _ => None,
@@ -302,6 +307,9 @@ impl Config {
         }
         if forgotten("infrared") {
             self.infrared = Infrared::default();
+        }
+        if forgotten("input") {
+            self.input = Input::default();
         }
         if forgotten("buzzer") {
             self.buzzer = Buzzer::default();
@@ -420,7 +428,9 @@ impl Config {
 }
 
 /// The real drivers that this version runs. A driver that is added moves in here.
-const RUNNABLE: [(&str, &str); 11] = [
+const RUNNABLE: [(&str, &str); 13] = [
+    ("qr_scanner", "evdev"),
+    ("input", "evdev"),
     ("id_card", "sam-v-serial"),
     ("qr_scanner", "serial"),
     ("cpu_card", "pcsc"),

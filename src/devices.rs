@@ -6,11 +6,13 @@
 
 mod cards;
 mod infrared;
+mod input;
 
 use std::sync::Arc;
 
 use hharome_hardware::code::Code;
 use hharome_hardware::code::framing::{Encoding, Framing};
+use hharome_hardware::code::keyboard::KeyboardScanner;
 use hharome_hardware::code::serial::{self, SerialScanner};
 use hharome_hardware::code::trigger::Trigger;
 use hharome_hardware::code::virtual_scanner::VirtualScanner;
@@ -19,9 +21,13 @@ use hharome_hardware::id_card::IdCard;
 use hharome_hardware::id_card::photo::PhotoDecoder;
 use hharome_hardware::id_card::sam_v::{self, SamV};
 use hharome_hardware::id_card::virtual_reader::VirtualReader;
+use hharome_hardware::input::Activity;
 use hharome_hardware::port::Port;
 use hharome_hardware::port::far_end::{self, FarEnd, Plug, VirtualDevice};
+use hharome_hardware::port::input::evdev::EvdevPort;
+use hharome_hardware::port::input::found::Ability;
 use hharome_hardware::port::memory::memory_port;
+use hharome_hardware::port::place::Place;
 use hharome_hardware::port::serial::SerialDevice;
 use hharome_hardware::port::tape::{Flow, Taped};
 use hharome_hardware::social_security::SocialSecurityCard;
@@ -40,6 +46,7 @@ use crate::simulation::{Gesture, Hand};
 
 pub use cards::{Buzzer, CpuCard, Psam};
 pub use infrared::{Infrared, language as sensor_language};
+pub use input::{Input, group as input_group};
 
 /// The fact of a device that names its port.
 pub const PORT_FACT: &str = "port";
@@ -60,6 +67,8 @@ pub struct Devices {
     pub buzzer: Buzzer,
     /// What tells whether somebody stands there.
     pub infrared: Infrared,
+    /// What people operate the kiosk by.
+    pub input: Input,
     /// Which commands clients may send to cards.
     pub apdu_policy: ApduPolicy,
     /// What `getDeviceInfo` answers.
@@ -74,8 +83,16 @@ pub struct Devices {
 }
 
 /// The sections whose devices are built here.
-const BUILT: [&str; 7] =
-    ["id_card", "qr_scanner", "cpu_card", "psam", "social_security_card", "infrared", "buzzer"];
+const BUILT: [&str; 8] = [
+    "id_card",
+    "qr_scanner",
+    "cpu_card",
+    "psam",
+    "social_security_card",
+    "infrared",
+    "buzzer",
+    "input",
+];
 
 /// A device whose readings somebody may want.
 pub struct Slot<T> {
@@ -110,9 +127,10 @@ impl Devices {
     #[must_use]
     pub fn start(config: &Config, mut outside: Outside) -> Self {
         let mut readers = cards::Readers::new(&config.psam);
+        let activity = Activity::default();
         Self {
             id_card: id_card(&config.id_card, &mut outside),
-            qr_scanner: qr_scanner(&config.qr_scanner, &mut outside),
+            qr_scanner: qr_scanner(&config.qr_scanner, &activity, &mut outside),
             cpu_card: cards::cpu_card(&config.cpu_card, &mut readers, &mut outside),
             psam: cards::psam(&config.psam, &mut readers, &mut outside),
             social_security: cards::social_security(
@@ -122,6 +140,7 @@ impl Devices {
             ),
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
             infrared: infrared::infrared(&config.infrared, &mut outside),
+            input: input::input(config, activity, &mut outside),
             apdu_policy: ApduPolicy::of(config),
             machine: Identity::of_this_machine(&config.device_info),
             raw_photo: config.id_card.raw_photo,
@@ -151,6 +170,7 @@ impl Devices {
             (&self.social_security.device, self.social_security.hand.as_ref()),
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
             (&self.infrared.device, self.infrared.hand.as_ref()),
+            (&self.input.device, self.input.hand.as_ref()),
         ];
         all.extend(self.others.iter().map(|device| (device, None)));
         all.sort_by_key(|(device, _)| {
@@ -345,13 +365,18 @@ fn id_card(config: &config::IdCard, outside: &mut Outside) -> Slot<IdCard> {
     Slot::started(device, source, hand)
 }
 
-fn qr_scanner(config: &config::QrScanner, outside: &mut Outside) -> Slot<Code> {
+fn qr_scanner(
+    config: &config::QrScanner,
+    activity: &Activity,
+    outside: &mut Outside,
+) -> Slot<Code> {
     let section = "qr_scanner";
     let driver = config::Word::word(config.driver);
     let source = Source::new();
     let settings = scanner_settings(config);
     let (port, hand): (NewPort, _) = match config.driver {
-        QrScannerDriver::None | QrScannerDriver::Evdev => return Slot::off(section, driver),
+        QrScannerDriver::None => return Slot::off(section, driver),
+        QrScannerDriver::Evdev => (input_port(config.port.as_deref(), Ability::TypeCodes), None),
         QrScannerDriver::Serial => (real_port(config.port.as_deref()), None),
         QrScannerDriver::Simulated => {
             let framing = &settings.framing;
@@ -363,7 +388,12 @@ fn qr_scanner(config: &config::QrScanner, outside: &mut Outside) -> Slot<Code> {
     let device = Device::at_port(section, driver, config.port.as_deref());
     let status = device.status.clone();
     let port = outside_port(port, &status, Flow::Pieces, outside);
-    tokio::spawn(device::run(port, SerialScanner::new(settings, source.clone()), status));
+    if config.driver == QrScannerDriver::Evdev {
+        let driver = KeyboardScanner::new(settings, source.clone(), activity.clone());
+        tokio::spawn(device::run(port, driver, status));
+    } else {
+        tokio::spawn(device::run(port, SerialScanner::new(settings, source.clone()), status));
+    }
     Slot::started(device, source, hand)
 }
 
@@ -438,6 +468,15 @@ type NewPort = Box<dyn FnOnce() -> Box<dyn Port>>;
 fn real_port(path: Option<&str>) -> NewPort {
     // The configuration refuses a real driver without a port.
     let port = SerialDevice::new(path.unwrap_or_default());
+    Box::new(|| Box::new(port))
+}
+
+/// A scanner that types is grabbed: its codes are nobody else's.
+fn input_port(place: Option<&str>, ability: Ability) -> NewPort {
+    // The configuration refuses such a driver without a place.
+    let place = place.unwrap_or_default();
+    let place = place.parse().unwrap_or_else(|_| Place::Name(place.to_owned()));
+    let port = EvdevPort::new(place, ability, true);
     Box::new(|| Box::new(port))
 }
 

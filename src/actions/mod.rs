@@ -10,6 +10,7 @@ mod cpu_card;
 mod device;
 mod id_card;
 mod infrared;
+mod operation;
 mod social_security;
 pub mod waiting;
 
@@ -18,7 +19,8 @@ use std::sync::Arc;
 use hharome_protocol::bridge as calls;
 use hharome_protocol::{
     code as code_protocol, cpu_card as cpu_protocol, device as device_protocol,
-    id_card as card_protocol, infrared as infrared_protocol, social_security as social_protocol,
+    id_card as card_protocol, infrared as infrared_protocol, operation as operation_protocol,
+    social_security as social_protocol,
 };
 
 use crate::bridge::Clock;
@@ -54,6 +56,10 @@ pub fn router() -> Router {
         infrared_protocol::StopInfraredInductionListener,
         infrared_protocol::InfraredInductionListener,
     >();
+    router.call_starts::<
+        operation_protocol::StartOperationWatcher,
+        operation_protocol::OperationTimeout,
+    >(operation::start);
     router.call::<calls::DescribeCall, _>(bridge::describe);
     router.call::<calls::StatusCall, _>(bridge::status);
     router.call::<calls::SimulateCall, _>(bridge::simulate);
@@ -81,6 +87,7 @@ pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
     // Fed by each connection's own start.
     channels.serve::<cpu_protocol::CpuCardListener>(None);
     channels.serve::<infrared_protocol::InfraredInductionListener>(None);
+    channels.serve::<operation_protocol::OperationTimeout>(None);
     channels.serve::<calls::DevicesChannel>(Some(bridge::device_feed(devices, clock)));
     channels.serve::<calls::CallsChannel>(None);
     channels

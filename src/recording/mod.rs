@@ -32,11 +32,11 @@ use hharome_protocol::failure::Failure;
 use rustix::fs::{Access, access};
 
 use crate::bridge::Bridge;
-use crate::config::{Config, Secret, Written};
+use crate::config::{BuzzerDriver, Config, QrScannerDriver, Secret, Written};
 use crate::devices::{Device, scanner_settings, sensor_language};
 use format::{Meta, PersonalData, RecordedDevice};
 use recorder::Claim;
-use redaction::Redaction;
+use redaction::{Kinds, Redaction};
 use writer::{Folder, Limits};
 
 /// With less room than this a recording is not begun: its beginning alone takes some.
@@ -138,8 +138,13 @@ pub fn plan(
             let scanner = scanner_settings(&config.qr_scanner);
             let token = config.listen.token.as_ref().map(Secret::reveal);
             let pseudonyms = Pseudonyms::random().map_err(RecordError::Random)?;
-            Redaction::new(pseudonyms, scanner.framing, scanner.idle, token)
-                .with_sensor(sensor_language(&config.infrared))
+            let kinds = Kinds {
+                framing: scanner.framing,
+                idle: scanner.idle,
+                scanner_types: config.qr_scanner.driver == QrScannerDriver::Evdev,
+                buzzer_is_input: config.buzzer.driver == BuzzerDriver::Evdev,
+            };
+            Redaction::new(pseudonyms, kinds, token).with_sensor(sensor_language(&config.infrared))
         }
     };
     let limits = Limits {

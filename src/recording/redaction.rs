@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use hharome_hardware::card::redact::ToldAts;
 use hharome_hardware::code::framing::Framing;
+use hharome_hardware::code::keyboard::redact::KeyRedactor;
 use hharome_hardware::code::redact::CodeRedactor;
 use hharome_hardware::cpu_card::redact::CpuCardRedactor;
 use hharome_hardware::id_card::redact::CardRedactor;
 use hharome_hardware::infrared::Language;
 use hharome_hardware::infrared::redact::SensorRedactor;
+use hharome_hardware::input::redact::InputRedactor;
 use hharome_hardware::port::tape::PortEvent;
 use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_hardware::redact::{At, Redact};
@@ -32,10 +34,22 @@ struct Redactors {
     pseudonyms: Pseudonyms,
     ats: ToldAts,
     frames: FrameRedactor,
-    framing: Framing,
-    idle: Duration,
+    kinds: Kinds,
     sensor: Language,
     ports: BTreeMap<&'static str, Port>,
+}
+
+/// What the ports speak of devices that have several drivers.
+#[derive(Clone, Debug)]
+pub struct Kinds {
+    /// How codes are cut out of what the scanner says.
+    pub framing: Framing,
+    /// The gap that ends a code where there is no suffix.
+    pub idle: Duration,
+    /// The scanner types.
+    pub scanner_types: bool,
+    /// The buzzer is an input device.
+    pub buzzer_is_input: bool,
 }
 
 /// The redactor of one port.
@@ -52,23 +66,16 @@ impl Redaction {
         Self(None)
     }
 
-    /// Everything that is a person's is replaced. A scanner's codes are cut out of its bytes by
-    /// `framing` and the gap `idle`; `token` is the one that clients have to show.
+    /// Everything that is a person's is replaced. `token` is the one that clients have to show.
     #[must_use]
-    pub fn new(
-        pseudonyms: Pseudonyms,
-        framing: Framing,
-        idle: Duration,
-        token: Option<&str>,
-    ) -> Self {
+    pub fn new(pseudonyms: Pseudonyms, kinds: Kinds, token: Option<&str>) -> Self {
         let ats = ToldAts::default();
         let frames = FrameRedactor::new(pseudonyms.clone(), ats.clone(), token);
         Self(Some(Redactors {
             pseudonyms,
             ats,
             frames,
-            framing,
-            idle,
+            kinds,
             sensor: Language::Ld2410,
             ports: BTreeMap::new(),
         }))
@@ -152,8 +159,15 @@ impl Redactors {
         let pseudonyms = self.pseudonyms.clone();
         match device {
             "qr_scanner" => {
-                Box::new(CodeRedactor::new(pseudonyms, self.framing.clone(), self.idle))
+                let Kinds { framing, idle, .. } = self.kinds.clone();
+                if self.kinds.scanner_types {
+                    Box::new(KeyRedactor::new(pseudonyms, framing, idle))
+                } else {
+                    Box::new(CodeRedactor::new(pseudonyms, framing, idle))
+                }
             }
+            "input" => Box::new(InputRedactor::default()),
+            "buzzer" if self.kinds.buzzer_is_input => Box::new(InputRedactor::default()),
             "cpu_card" | "psam_1" | "psam_2" | "buzzer" => {
                 Box::new(CpuCardRedactor::new(pseudonyms, self.ats.clone()))
             }
@@ -195,7 +209,9 @@ mod tests {
             trigger: None,
         };
         let pseudonyms = Pseudonyms::with_key([7; 32]);
-        Redaction::new(pseudonyms, framing, Duration::from_millis(100), None)
+        let idle = Duration::from_millis(100);
+        let kinds = Kinds { framing, idle, scanner_types: false, buzzer_is_input: false };
+        Redaction::new(pseudonyms, kinds, None)
     }
 
     /// What a module says that was in the middle of a card when its line was opened.

@@ -200,7 +200,11 @@ impl GroupLine {
         let open = |found: &&Found| self.members.iter().any(|member| member.path == found.path);
         let names: Vec<_> = found.iter().filter(open).map(|found| found.name.as_str()).collect();
         self.status.learn("devices", names.join(", "));
-        self.status.learn("missing", self.group.missing().join(", "));
+        if !self.group.places.is_empty() {
+            let missing = self.group.missing();
+            let none = missing.is_empty().then(|| "none".to_owned());
+            self.status.learn("missing", none.unwrap_or_else(|| missing.join(", ")));
+        }
         wrong
     }
 }
