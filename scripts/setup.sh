@@ -13,6 +13,8 @@ packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
 command -v pkg-config >/dev/null || packages+=(pkg-config)
 pkg-config --exists libpcsclite 2>/dev/null || packages+=(libpcsclite-dev)
+# LAME is built from the source that its crate brings along.
+command -v make >/dev/null || packages+=(make)
 pkg-config --exists alsa 2>/dev/null || packages+=(libasound2-dev)
 [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
 if [ "$purpose" = test ]; then

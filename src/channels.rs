@@ -8,15 +8,17 @@
 //! The first listener of a channel starts its pump, and with it the device's demand; the last one
 //! to go ends it.
 //!
-//! A channel that is opened by a `start…` action has no pump: what a connection gets is its own, fed
-//! by a task from its own start to its own stop, and `on` alone brings nothing.
+//! Of a channel that is opened by a `start…` action `on` alone brings nothing. What a connection gets
+//! from its own start to its own stop is its own, fed by a task of its own; or ([`Channels::serve_forms`])
+//! the same for all that have started it, in one of several forms. Then one pump serves all of them, and
+//! encodes each form that somebody wants once.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use hharome_hardware::source::Source;
+use hharome_hardware::source::{Listener, Source};
 use hharome_protocol::action::{Channel, ChannelInfo};
 pub use hharome_protocol::bridge::CallStage;
 use hharome_protocol::bridge::{CallsChannel, CallsEvent};
@@ -67,6 +69,12 @@ pub struct Feed {
     pub pump: Box<dyn Fn(Publisher) -> JoinHandle<()> + Send + Sync>,
 }
 
+/// Makes the frame of a reading in a form.
+type Encode<T> = dyn Fn(&T, usize) -> Bytes + Send + Sync;
+
+/// Starts the pump of a channel with forms.
+type FormPump = Box<dyn Fn(Arc<Served>) -> JoinHandle<()> + Send + Sync>;
+
 /// Starts the task that feeds one connection.
 pub type Feeder = Box<dyn FnOnce(OwnPublisher) -> JoinHandle<()> + Send>;
 
@@ -101,7 +109,78 @@ impl Channels {
     /// other ways ([`Stages`]).
     pub fn serve<C: Channel>(&mut self, feed: Option<Feed>) {
         let info = ChannelInfo::of::<C>();
-        self.table.push(Arc::new(Served { info, feed, listeners: Mutex::default() }));
+        let listeners = Mutex::default();
+        self.table.push(Arc::new(Served { info, feed, forms: None, listeners }));
+    }
+
+    /// Serves a channel that each connection starts for itself, in the form that it wants: `encode`
+    /// makes the frame of a reading of `source` in a form, once for all who want it so.
+    pub fn serve_forms<C, T>(
+        &mut self,
+        listen: impl Fn() -> Option<Listener<T>> + Send + Sync + 'static,
+        encode: impl Fn(&T, usize) -> Bytes + Send + Sync + 'static,
+    ) where
+        C: Channel,
+        T: Send + Sync + 'static,
+    {
+        let encode: Arc<Encode<T>> = Arc::new(encode);
+        let pump: FormPump = Box::new(move |channel| {
+            // Opened here and not in the task: from the start on nothing is missed.
+            let listener = listen();
+            let encode = Arc::clone(&encode);
+            tokio::spawn(async move {
+                let Some(mut listener) = listener else { return };
+                while let Some(reading) = listener.next().await {
+                    channel.publish_forms(|form| encode(&reading, form));
+                }
+            })
+        });
+        let info = ChannelInfo::of::<C>();
+        let listeners = Mutex::default();
+        self.table.push(Arc::new(Served { info, feed: None, forms: Some(pump), listeners }));
+    }
+
+    /// A connection's own `start…` of a channel with forms, in the place of an earlier one. `request`
+    /// is the frame that asked for it. The number of this start.
+    ///
+    /// # Errors
+    /// A channel that is not served.
+    pub fn start_form(
+        &self,
+        name: &str,
+        subscriber: &Subscriber,
+        request: Bytes,
+        form: usize,
+    ) -> Result<u64, Failure> {
+        let channel = self.find(name)?;
+        let connection = subscriber.connection;
+        let mut listeners = channel.lock();
+        if !listeners.has(connection) {
+            listeners.subscribers.push(subscriber.clone());
+        }
+        listeners.started.retain(|started| started.connection != connection);
+        listeners.starts += 1;
+        let number = listeners.starts;
+        let fed = Fed::Form { form, outbox: Arc::clone(&subscriber.outbox), number };
+        listeners.started.push(Started { connection, request, heard: Heard::now(), fed });
+        if listeners.pump.is_none() {
+            listeners.pump = channel.forms.as_ref().map(|pump| pump(Arc::clone(channel)));
+        }
+        Ok(number)
+    }
+
+    /// Takes one start of a channel with forms back, if it is still the one that holds.
+    pub fn take_back(&self, name: &str, number: u64) {
+        if let Ok(channel) = self.find(name) {
+            channel.lock().end(|started| started.number() == Some(number));
+        }
+    }
+
+    /// Whether a connection has started a channel and not stopped it.
+    #[must_use]
+    pub fn has_started(&self, name: &str, connection: u64) -> bool {
+        let of_it = |started: &Started| started.connection == connection;
+        self.find(name).is_ok_and(|channel| channel.lock().started.iter().any(of_it))
     }
 
     /// A connection's own `start…` of this channel: `feed` feeds it from now on, in the place of what
@@ -126,7 +205,7 @@ impl Channels {
         }
         listeners.stop(subscriber.connection);
         let connection = subscriber.connection;
-        listeners.started.push(Started { connection, request, heard, task });
+        listeners.started.push(Started { connection, request, heard, fed: Fed::Task(task) });
         Ok(())
     }
 
@@ -304,6 +383,8 @@ impl Stages {
 struct Served {
     info: ChannelInfo,
     feed: Option<Feed>,
+    /// Starts the pump of those that have started the channel.
+    forms: Option<FormPump>,
     listeners: Mutex<Listeners>,
 }
 
@@ -311,6 +392,8 @@ struct Served {
 struct Listeners {
     subscribers: Vec<Subscriber>,
     started: Vec<Started>,
+    /// Starts so far, of a channel with forms.
+    starts: u64,
     pump: Option<JoinHandle<()>>,
 }
 
@@ -321,7 +404,15 @@ struct Started {
     /// later.
     request: Bytes,
     heard: Heard,
-    task: JoinHandle<()>,
+    fed: Fed,
+}
+
+/// What feeds a connection that has started a channel.
+enum Fed {
+    /// A task of its own.
+    Task(JoinHandle<()>),
+    /// The channel's pump.
+    Form { form: usize, outbox: Arc<Outbox>, number: u64 },
 }
 
 /// When a listener heard something: the last time, and the time before that. A recording that has
@@ -352,9 +443,21 @@ impl Heard {
     }
 }
 
+impl Started {
+    /// Its number, of a channel with forms.
+    fn number(&self) -> Option<u64> {
+        match self.fed {
+            Fed::Form { number, .. } => Some(number),
+            Fed::Task(_) => None,
+        }
+    }
+}
+
 impl Drop for Started {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Fed::Task(task) = &self.fed {
+            task.abort();
+        }
     }
 }
 
@@ -364,7 +467,19 @@ impl Listeners {
     }
 
     fn stop(&mut self, connection: u64) {
-        self.started.retain(|started| started.connection != connection);
+        self.end(|started| started.connection == connection);
+    }
+
+    /// Ends what was started so; the pump of forms with the last of them.
+    fn end(&mut self, which: impl Fn(&Started) -> bool) {
+        let had_forms = self.started.iter().any(|started| started.number().is_some());
+        self.started.retain(|started| !which(started));
+        if had_forms
+            && self.started.is_empty()
+            && let Some(pump) = self.pump.take()
+        {
+            pump.abort();
+        }
     }
 }
 
@@ -372,6 +487,28 @@ impl Served {
     fn lock(&self) -> MutexGuard<'_, Listeners> {
         // Nothing that can panic runs under the lock, so a poisoned one is still whole.
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Encodes a reading once for each form that somebody wants, and puts it into their outboxes.
+    fn publish_forms(&self, encode: impl Fn(usize) -> Bytes) {
+        let mut made: Vec<(usize, Bytes)> = Vec::new();
+        for started in &self.lock().started {
+            let Fed::Form { form, outbox, .. } = &started.fed else { continue };
+            let frame = match made.iter().find(|(this, _)| this == form) {
+                Some((_, frame)) => frame.clone(),
+                None => {
+                    let frame = encode(*form);
+                    made.push((*form, frame.clone()));
+                    frame
+                }
+            };
+            started.heard.again();
+            if self.info.stream {
+                outbox.push_stream(self.info.name, frame);
+            } else {
+                outbox.push(frame);
+            }
+        }
     }
 
     fn remove(&self, connection: u64) {

@@ -244,6 +244,7 @@ impl Config {
             "psam_2" => self.psam.slots.get(1).cloned(),
             "social_security_card" => self.social_security_card.reader.clone(),
             "infrared" => self.infrared.place(),
+            "microphone" => Some(self.microphone.device.clone()),
             "buzzer" => match self.buzzer.driver {
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Program => self.buzzer.program.first().cloned(),
@@ -302,6 +303,9 @@ impl Config {
         }
         if forgotten("infrared") {
             self.infrared = Infrared::default();
+        }
+        if forgotten("microphone") {
+            self.microphone = Microphone::default();
         }
         if forgotten("buzzer") {
             self.buzzer = Buzzer::default();
@@ -420,7 +424,7 @@ impl Config {
 }
 
 /// The real drivers that this version runs. A driver that is added moves in here.
-const RUNNABLE: [(&str, &str); 11] = [
+const RUNNABLE: [(&str, &str); 12] = [
     ("id_card", "sam-v-serial"),
     ("qr_scanner", "serial"),
     ("cpu_card", "pcsc"),
@@ -432,4 +436,5 @@ const RUNNABLE: [(&str, &str); 11] = [
     ("infrared", "serial"),
     ("buzzer", "pcsc"),
     ("buzzer", "program"),
+    ("microphone", "alsa"),
 ];

@@ -6,6 +6,7 @@
 
 mod cards;
 mod infrared;
+mod microphone;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ use crate::simulation::{Gesture, Hand};
 
 pub use cards::{Buzzer, CpuCard, Psam};
 pub use infrared::{Infrared, language as sensor_language};
+pub use microphone::Microphone;
 
 /// The fact of a device that names its port.
 pub const PORT_FACT: &str = "port";
@@ -56,6 +58,8 @@ pub struct Devices {
     pub psam: Psam,
     /// The reader of social-security cards.
     pub social_security: Slot<SocialSecurityCard>,
+    /// The microphone.
+    pub microphone: Microphone,
     /// What beeps.
     pub buzzer: Buzzer,
     /// What tells whether somebody stands there.
@@ -74,8 +78,16 @@ pub struct Devices {
 }
 
 /// The sections whose devices are built here.
-const BUILT: [&str; 7] =
-    ["id_card", "qr_scanner", "cpu_card", "psam", "social_security_card", "infrared", "buzzer"];
+const BUILT: [&str; 8] = [
+    "id_card",
+    "qr_scanner",
+    "cpu_card",
+    "psam",
+    "social_security_card",
+    "infrared",
+    "microphone",
+    "buzzer",
+];
 
 /// A device whose readings somebody may want.
 pub struct Slot<T> {
@@ -120,6 +132,7 @@ impl Devices {
                 &mut readers,
                 &mut outside,
             ),
+            microphone: microphone::microphone(&config.microphone, &config.session, &mut outside),
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
             infrared: infrared::infrared(&config.infrared, &mut outside),
             apdu_policy: ApduPolicy::of(config),
@@ -149,6 +162,7 @@ impl Devices {
             (&self.cpu_card.device, self.cpu_card.hand.as_ref()),
             (&self.psam.device, self.psam.hand.as_ref()),
             (&self.social_security.device, self.social_security.hand.as_ref()),
+            (&self.microphone.device, self.microphone.hand.as_ref()),
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
             (&self.infrared.device, self.infrared.hand.as_ref()),
         ];
@@ -159,11 +173,13 @@ impl Devices {
         all
     }
 
-    /// A connection is over: what it has opened on cards is closed.
+    /// A connection is over: what it has opened on cards is closed, and what it records is thrown
+    /// away.
     pub fn release(&self, connection: u64) {
         self.cpu_card.slot().into_iter().chain(self.psam.slots()).for_each(|slot| {
             slot.release(connection);
         });
+        self.microphone.end(connection);
     }
 
     /// A card's photo as JPEG, decoded once however many want it; `None` if it cannot be had,
@@ -244,6 +260,8 @@ impl Devices {
             text: params.text.as_deref(),
             fault: params.fault.as_deref(),
             slot: params.slot,
+            hz: params.hz,
+            wav: params.wav.as_deref(),
         };
         hand.make(&gesture).map_err(|error| Failure::bad_request(error.to_string()))
     }

@@ -140,6 +140,21 @@ impl Router {
         }
     }
 
+    /// The action `A` starts the channel `C` for its connection; `handler` does all of it.
+    pub fn starts_by<A, C, F>(
+        &mut self,
+        handler: impl Fn(CallContext, A::Params) -> F + Send + Sync + 'static,
+    ) where
+        A: Action<Data = Empty>,
+        C: Channel,
+        F: Future<Output = Result<Empty, Failure>> + Send + 'static,
+    {
+        self.action::<A, _>(handler);
+        if let Some(route) = self.actions.get_mut(A::NAME) {
+            route.starts = Some(C::NAME);
+        }
+    }
+
     /// The action `A` ends what its connection has started of the channel `C`.
     pub fn stops<A, C>(&mut self)
     where

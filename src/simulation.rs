@@ -4,10 +4,14 @@
 //! Used by `bridge.simulate` for the daemon's simulated devices, and by `hharome virtual` for the
 //! one that it offers.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use hharome_hardware::code::virtual_scanner::{self, ScannerHand};
 use hharome_hardware::id_card::people::{Card, CardDescription, PEOPLE, person};
 use hharome_hardware::id_card::virtual_reader::{self, ReaderHand};
 use hharome_hardware::infrared::virtual_sensor::SensorHand;
+use hharome_hardware::microphone::virtual_microphone::{self, MicrophoneHand};
+use hharome_hardware::microphone::wav::{self, WavError};
 use hharome_hardware::port::card::memory::{self, CardHand};
 use hharome_hardware::port::far_end::Plug;
 use hharome_hardware::virtual_card::social_security::{ContentsDescription, SocialSecurityChip};
@@ -25,6 +29,8 @@ pub enum Hand {
     Sensor(SensorHand, Plug),
     /// At a card slot; `put` without a card puts this one of [`SLUGS`].
     Card(CardHand, &'static str),
+    /// At a microphone.
+    Microphone(MicrophoneHand, Plug),
     /// At the two slots for PSAMs.
     Sams([CardHand; 2]),
     /// At a card reader that is there for its buzzer only.
@@ -37,7 +43,7 @@ pub enum Hand {
 /// What a hand is asked to do.
 #[derive(Clone, Copy, Default)]
 pub struct Gesture<'a> {
-    /// `put`, `lift`, `scan`, `come`, `go`, `pulse`, `fault`.
+    /// `put`, `lift`, `scan`, `come`, `go`, `pulse`, `tone`, `silence`, `wav`, `fault`.
     pub verb: &'a str,
     /// `put`: a person's or a card's name in quotes, or a card described in JSON; left out: the
     /// first person, or the device's usual card.
@@ -48,6 +54,10 @@ pub struct Gesture<'a> {
     pub fault: Option<&'a str>,
     /// Which of two slots, 1 or 2; left out: 1.
     pub slot: Option<u8>,
+    /// `tone`: how many Hz.
+    pub hz: Option<u32>,
+    /// `wav`: a WAV file in base64.
+    pub wav: Option<&'a str>,
 }
 
 /// Why a hand cannot do it. Never holds what is on a card.
@@ -62,6 +72,15 @@ pub enum GestureError {
     /// Nothing to scan.
     #[error("scan: expected the code to scan, not empty")]
     Text,
+    /// A tone without a frequency.
+    #[error("tone: expected hz, a whole number of 1 to 8000")]
+    Hz,
+    /// A sound that is none.
+    #[error("wav: expected a WAV file in base64: {0}")]
+    Wav(&'static str),
+    /// A file that is no such sound.
+    #[error("wav: {0}")]
+    Sound(#[from] WavError),
     /// A code that the scanner does not see.
     #[error("scan: {0}")]
     Unseen(#[from] virtual_scanner::Unseen),
@@ -98,6 +117,7 @@ impl Hand {
             Self::Reader(hand, plug) => at_reader(hand, plug, gesture),
             Self::Scanner(hand, plug) => at_scanner(hand, plug, gesture),
             Self::Sensor(hand, plug) => at_sensor(hand, plug, gesture),
+            Self::Microphone(hand, plug) => at_microphone(hand, plug, gesture),
             Self::Card(hand, usual) => at_slot(hand, usual, gesture),
             Self::Sams([first, second]) => match gesture.slot {
                 None | Some(1) => at_slot(first, "psam", gesture),
@@ -175,6 +195,37 @@ fn at_sensor(hand: &SensorHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<()
             _ => return Err(GestureError::Fault("silence, unplug, none")),
         },
         _ => return Err(GestureError::Verb("come, go, pulse, fault")),
+    }
+    Ok(())
+}
+
+fn at_microphone(
+    hand: &MicrophoneHand,
+    plug: &Plug,
+    gesture: &Gesture<'_>,
+) -> Result<(), GestureError> {
+    use virtual_microphone::Fault;
+    match gesture.verb {
+        "tone" => hand.tone(gesture.hz.ok_or(GestureError::Hz)?),
+        "silence" => hand.silence(),
+        "wav" => {
+            let base64 = gesture.wav.ok_or(GestureError::Wav("there is none"))?;
+            let file = STANDARD.decode(base64).map_err(|_| GestureError::Wav("it is none"))?;
+            hand.say(&wav::samples(&file)?);
+        }
+        "fault" => match gesture.fault {
+            Some("stall") => hand.fault(Fault::Stall),
+            Some("fast") => hand.fault(Fault::Fast),
+            Some("held") => hand.fault(Fault::Held),
+            Some("gap") => hand.gap(),
+            Some("unplug") => return pull(plug),
+            Some("none") => {
+                hand.mend();
+                return put_in(plug);
+            }
+            _ => return Err(GestureError::Fault("unplug, held, stall, fast, gap, none")),
+        },
+        _ => return Err(GestureError::Verb("tone, silence, wav, fault")),
     }
     Ok(())
 }

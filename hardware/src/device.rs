@@ -169,6 +169,13 @@ impl Status {
         *lock(&self.shared.counters).entry(what).or_default() += 1;
     }
 
+    /// Adds this many to a counter.
+    pub fn count_many(&self, what: &'static str, many: u64) {
+        let mut counters = lock(&self.shared.counters);
+        let counter = counters.entry(what).or_default();
+        *counter = counter.saturating_add(many);
+    }
+
     /// What the device said of itself: `samId`, `baud`, ….
     #[must_use]
     pub fn facts(&self) -> BTreeMap<Cow<'static, str>, String> {

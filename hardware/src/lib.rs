@@ -29,6 +29,7 @@ pub mod id_card;
 pub mod infrared;
 pub mod inventory;
 pub mod machine;
+pub mod microphone;
 pub mod picture;
 pub mod port;
 pub mod pseudonym;

@@ -238,6 +238,11 @@ pub struct SimulateParams {
     /// Which slot of the device, 1 or 2.
     #[serde(default, deserialize_with = "slot")]
     pub slot: Option<u8>,
+    /// A tone to hear, in Hz.
+    #[serde(default, deserialize_with = "hz")]
+    pub hz: Option<u32>,
+    /// A WAV file to hear, in base64.
+    pub wav: Option<String>,
 }
 
 /// The params of `bridge.record`.
@@ -384,6 +389,10 @@ impl<'de> Deserialize<'de> for RecordVerb {
 
 fn slot<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
     lenient::ranged(deserializer, 1..=2)
+}
+
+fn hz<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    lenient::ranged(deserializer, 1..=8000)
 }
 
 /// The keys of `bridge.keypad` as they stand on the wire.

@@ -10,15 +10,18 @@ mod cpu_card;
 mod device;
 mod id_card;
 mod infrared;
+mod microphone;
 mod social_security;
 pub mod waiting;
 
 use std::sync::Arc;
 
+use hharome_hardware::microphone::Microphone;
 use hharome_protocol::bridge as calls;
 use hharome_protocol::{
     code as code_protocol, cpu_card as cpu_protocol, device as device_protocol,
-    id_card as card_protocol, infrared as infrared_protocol, social_security as social_protocol,
+    id_card as card_protocol, infrared as infrared_protocol, microphone as sound_protocol,
+    social_security as social_protocol,
 };
 
 use crate::bridge::Clock;
@@ -54,6 +57,13 @@ pub fn router() -> Router {
         infrared_protocol::StopInfraredInductionListener,
         infrared_protocol::InfraredInductionListener,
     >();
+    router.starts_by::<sound_protocol::StartMicrophoneListener, sound_protocol::MicrophoneListener, _>(
+        microphone::start_listening,
+    );
+    router.stops::<sound_protocol::StopMicrophoneListener, sound_protocol::MicrophoneListener>();
+    router.action::<sound_protocol::StartMicrophone, _>(microphone::start_recording);
+    router.action::<sound_protocol::StopMicrophone, _>(microphone::stop_recording);
+    router.action::<sound_protocol::GetMicrophoneState, _>(microphone::state);
     router.call::<calls::DescribeCall, _>(bridge::describe);
     router.call::<calls::StatusCall, _>(bridge::status);
     router.call::<calls::SimulateCall, _>(bridge::simulate);
@@ -81,6 +91,11 @@ pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
     // Fed by each connection's own start.
     channels.serve::<cpu_protocol::CpuCardListener>(None);
     channels.serve::<infrared_protocol::InfraredInductionListener>(None);
+    let ears = devices.microphone.ears().cloned();
+    channels.serve_forms::<sound_protocol::MicrophoneListener, _>(
+        move || ears.as_ref().map(Microphone::listen),
+        microphone::event,
+    );
     channels.serve::<calls::DevicesChannel>(Some(bridge::device_feed(devices, clock)));
     channels.serve::<calls::CallsChannel>(None);
     channels

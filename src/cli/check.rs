@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::client::{Client, places};
 use super::table::table;
-use super::{NO, WRONG, block_on, complain, written};
+use super::{NO, WRONG, block_on, complain, session, written};
 use crate::bridge::Clock;
 use crate::config::{Config, Loaded};
 use crate::devices::{Devices, PORT_FACT, photo_decoder};
@@ -66,6 +66,7 @@ pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return complain(WRONG, error),
     };
+    session::adopt(&config.session);
     block_on(async {
         let daemon = ask_daemon(&config).await;
         let held = daemon.as_ref().map(|(place, _)| place.as_path());

@@ -13,6 +13,7 @@ mod record;
 mod recording;
 mod replay;
 mod serve;
+mod session;
 mod simulate;
 mod table;
 mod virtual_device;

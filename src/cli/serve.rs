@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{File, WRONG, block_on, complain};
+use super::{File, WRONG, block_on, complain, session};
 use crate::config::Config;
 use crate::outside::Outside;
 use crate::recording::format::PersonalData;
@@ -44,6 +44,7 @@ pub(super) fn run(serve: Serve) -> ExitCode {
         Ok(loaded) => loaded,
         Err(error) => return complain(WRONG, error),
     };
+    session::adopt(&loaded.config.session);
     let log = log::start(loaded.config.log.level);
     if simulate {
         tracing::warn!("--simulate: every device of the configuration is simulated");

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use hharome_protocol::action::Call as _;
 use hharome_protocol::bridge::SimulateCall;
@@ -26,13 +28,17 @@ use super::{Target, WRONG, call, complain};
   hharome simulate social_security_card put '{\"name\":\"钱七\",\"generation\":1}'
   hharome simulate infrared come               or go, or pulse: somebody comes and is gone again
   hharome simulate infrared fault silence      or unplug, none
+  hharome simulate microphone tone 440         or silence
+  hharome simulate microphone wav hello.wav    said once; 16-bit PCM, any rate
+  hharome simulate microphone fault gap        or unplug, held, stall, fast, none
   hharome simulate cpu_card fault vanish       or silence, mute, occupied, unplug, none")]
 pub(super) struct Simulate {
     /// The device, by its section of the configuration
     device: String,
-    /// put, lift, scan, come, go, pulse, fault
+    /// put, lift, scan, come, go, pulse, tone, silence, wav, fault
     verb: String,
-    /// put: a person, a kind of card, or a card in JSON; scan: the code; fault: which one
+    /// put: a person, a kind of card, or a card in JSON; scan: the code; tone: how many Hz; wav: a
+    /// file; fault: which one
     argument: Option<String>,
     /// Which slot, for psam [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=2))]
@@ -44,12 +50,12 @@ pub(super) struct Simulate {
 pub(super) fn run(simulate: &Simulate) -> ExitCode {
     let params = match params(simulate) {
         Ok(params) => params,
-        Err(error) => return complain(WRONG, format_args!("the card is no JSON: {error}")),
+        Err(error) => return complain(WRONG, error),
     };
     call::send(&simulate.target, client::call(SimulateCall::NAME, Some(&params), None))
 }
 
-fn params(simulate: &Simulate) -> Result<Box<RawValue>, serde_json::Error> {
+fn params(simulate: &Simulate) -> Result<Box<RawValue>, String> {
     let mut params = Map::new();
     params.insert("device".to_owned(), simulate.device.replace('-', "_").into());
     params.insert("do".to_owned(), simulate.verb.clone().into());
@@ -57,10 +63,17 @@ fn params(simulate: &Simulate) -> Result<Box<RawValue>, serde_json::Error> {
         let key = match simulate.verb.as_str() {
             "put" => "card",
             "fault" => "fault",
+            "tone" => "hz",
+            "wav" => "wav",
             _ => "text",
         };
         let value = if key == "card" && argument.trim_start().starts_with('{') {
-            serde_json::from_str(argument)?
+            serde_json::from_str(argument)
+                .map_err(|error| format!("the card is no JSON: {error}"))?
+        } else if key == "wav" {
+            // The daemon is given what is in the file, never its name.
+            let file = std::fs::read(argument).map_err(|error| format!("{argument}: {error}"))?;
+            Value::String(STANDARD.encode(file))
         } else {
             Value::String(argument.clone())
         };
@@ -69,5 +82,5 @@ fn params(simulate: &Simulate) -> Result<Box<RawValue>, serde_json::Error> {
     if let Some(slot) = simulate.slot {
         params.insert("slot".to_owned(), slot.into());
     }
-    to_raw_value(&params)
+    to_raw_value(&params).map_err(|error| error.to_string())
 }

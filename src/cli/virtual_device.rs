@@ -187,7 +187,7 @@ fn work(hand: &Hand, line: &str) -> Result<(), String> {
     };
     let card = card.transpose().map_err(|error| format!("no JSON: {error}"))?;
     let card = card.as_deref();
-    let gesture = Gesture { verb, card, text: argument, fault: argument, slot: None };
+    let gesture = Gesture { verb, card, text: argument, fault: argument, ..Gesture::default() };
     hand.make(&gesture).map_err(|error| error.to_string())
 }
 

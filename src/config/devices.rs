@@ -11,7 +11,7 @@ use hharome_hardware::infrared::SwitchCode;
 
 use super::rule::{
     ApduPattern, apdu_patterns, beep_command, beep_program, card_patterns, device_path, frame_mark,
-    limit, millis, name, one_of, optional, path, place, places, printer_address, sam_baud,
+    limit, millis, name, one_of, optional, path, place, places, printer_address, sam_baud, seconds,
     slot_patterns, span, switch, switch_code, whole,
 };
 use super::schema::section;
@@ -256,6 +256,10 @@ section! {
         /// How much sound one event carries; 40 ms are 1280 bytes.
         chunk: Duration = Duration::from_millis(40);
         "chunk_ms", Default("40"), millis(10, 1000), Restart;
+        /// How long one recording (`startMicrophone`) may become, in seconds; then it hears no more,
+        /// and is kept until `stopMicrophone`. A minute is 360 KB of MP3.
+        record_limit: Duration = Duration::from_secs(300);
+        "record_limit_s", Default("300"), seconds(1, 1800), Restart;
     }
 }
 

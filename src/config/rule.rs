@@ -80,6 +80,13 @@ pub(super) fn millis(min: u64, max: u64) -> Rule<Duration> {
     })
 }
 
+/// A time in seconds.
+pub(super) fn seconds(min: u64, max: u64) -> Rule<Duration> {
+    Rule::new(format!("{min} to {max} s"), move |value| {
+        within(value, min, max).map(Duration::from_secs)
+    })
+}
+
 /// A time limit in milliseconds; 0 is none.
 pub(super) fn limit() -> Rule<Option<Duration>> {
     Rule::new(format!("1 to {DAY_MS} ms, or 0 for no limit"), |value| {

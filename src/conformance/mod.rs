@@ -30,6 +30,7 @@ mod groups;
 mod id_card;
 mod infrared;
 mod load;
+mod microphone;
 mod polling;
 mod psam;
 mod queue;
@@ -142,6 +143,7 @@ static GROUPS: &[&[Case]] = &[
     polling::CASES,
     psam::CASES,
     social_security::CASES,
+    microphone::CASES,
     device::CASES,
     infrared::CASES,
     groups::CASES,

@@ -39,6 +39,7 @@ impl Ours {
              [cpu_card]\ndriver = \"simulated\"\n\
              [psam]\ndriver = \"simulated\"\n\
              [social_security_card]\ndriver = \"simulated\"\n\
+             [microphone]\ndriver = \"simulated\"\n\
              [buzzer]\ndriver = \"simulated\"\n\
              [infrared]\ndriver = \"simulated\"\n\
              [timeouts]\nid_card = {limit}\nqr_code = {limit}\n\

@@ -20,6 +20,9 @@ pub(super) struct Encoded<L> {
     pub(super) blob: Option<Bytes>,
 }
 
+/// So many zeros are written as a number; shorter rows of them are no burden.
+const LEAST_ZEROS: usize = 256;
+
 /// An event of a port.
 pub(super) fn port(t: i64, before: bool, event: &PortEvent) -> Encoded<PortLine> {
     let mut line = PortLine { t, before, ..Default::default() };
@@ -46,7 +49,13 @@ pub(super) fn port(t: i64, before: bool, event: &PortEvent) -> Encoded<PortLine>
             line.not_open = Some(NotOpenLine { port, kind, fault });
         }
         PortEvent::Out(bytes) => (line.out, line.out_blob) = data(bytes),
-        PortEvent::In(bytes) => (line.input, line.in_blob) = data(bytes),
+        PortEvent::In(bytes) => {
+            // What silence became of sound would be most of a recording.
+            let zeros = zeros_at_end(bytes);
+            line.in_zeros = (zeros >= LEAST_ZEROS).then_some(zeros as u64);
+            let kept = bytes.len() - line.in_zeros.map_or(0, |_| zeros);
+            (line.input, line.in_blob) = data(&bytes.slice(..kept));
+        }
         PortEvent::Baud(baud) => line.baud = Some(*baud),
         PortEvent::Gone(what) => line.gone = Some(fault(what)),
         PortEvent::NotWritten(what) => line.not_written = Some(fault(what)),
@@ -54,6 +63,10 @@ pub(super) fn port(t: i64, before: bool, event: &PortEvent) -> Encoded<PortLine>
         PortEvent::Card(event) => line.card = Some(cards::line(event)),
     }
     Encoded { line, blob }
+}
+
+fn zeros_at_end(bytes: &[u8]) -> usize {
+    bytes.iter().rev().take_while(|byte| **byte == 0).count()
 }
 
 /// A photo.

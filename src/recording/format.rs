@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 /// The version of the format that this program writes. A minor adds keys that a reader may pass
 /// over; nothing is taken away or changed in meaning without a major.
-pub const VERSION: Version = Version { major: 1, minor: 1 };
+pub const VERSION: Version = Version { major: 1, minor: 2 };
 
 /// What a recording is of: read first, and refused if its major is another.
 pub const META_FILE: &str = "meta.json";
@@ -146,6 +146,10 @@ pub struct PortLine {
     /// The same as a blob.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_blob: Option<String>,
+    /// So many zero bytes follow those of `in` or `inBlob` in the same piece (from 1.2 on): what
+    /// silence became of sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_zeros: Option<u64>,
     /// The open line's rate was changed to so many baud.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baud: Option<u32>,

@@ -10,6 +10,7 @@ use hharome_hardware::cpu_card::redact::CpuCardRedactor;
 use hharome_hardware::id_card::redact::CardRedactor;
 use hharome_hardware::infrared::Language;
 use hharome_hardware::infrared::redact::SensorRedactor;
+use hharome_hardware::microphone::redact::SoundRedactor;
 use hharome_hardware::port::tape::PortEvent;
 use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_hardware::redact::{At, Redact};
@@ -158,6 +159,7 @@ impl Redactors {
                 Box::new(CpuCardRedactor::new(pseudonyms, self.ats.clone()))
             }
             "infrared" => Box::new(SensorRedactor::new(self.sensor)),
+            "microphone" => Box::<SoundRedactor>::default(),
             "social_security_card" => Box::new(SocialSecurityRedactor::new(pseudonyms)),
             // What a reader of ID cards says is the strictest reading of any bytes: all that is no
             // frame of its is filler.

@@ -18,7 +18,14 @@ fn at_a_slot(usual: &'static str) -> (MemorySlot, Hand) {
 fn made(hand: &Hand, verb: &str, with: Option<&str>, slot: Option<u8>) -> Result<(), String> {
     let card = with.filter(|_| verb == "put").map(str::to_owned);
     let card = card.map(|card| RawValue::from_string(card).expect("JSON"));
-    let gesture = Gesture { verb, card: card.as_deref(), text: with, fault: with, slot };
+    let gesture = Gesture {
+        verb,
+        card: card.as_deref(),
+        text: with,
+        fault: with,
+        slot,
+        ..Gesture::default()
+    };
     hand.make(&gesture).map_err(|error| error.to_string())
 }
 

@@ -48,6 +48,12 @@ impl SoundCard {
              }}
              pcm.default {{ type plug slave.pcm \"card\" }}
              pcm.null {{ type null }}
+             pcm.plug {{
+                 @args [ SLAVE ]
+                 @args.SLAVE {{ type string }}
+                 type plug
+                 slave.pcm $SLAVE
+             }}
              pcm.unpaced {{
                  type plug
                  slave {{

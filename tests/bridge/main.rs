@@ -29,6 +29,7 @@ mod infrared;
 #[path = "../recordings/leaks.rs"]
 mod leaks;
 mod life;
+mod microphone;
 #[expect(dead_code, unused_imports, reason = "the port's own tests use all of it")]
 #[path = "../pcscd/mod.rs"]
 mod pcscd;

@@ -21,6 +21,7 @@ pub mod input;
 pub mod memory;
 pub mod modem;
 pub mod packets;
+pub mod pcm;
 pub mod pcsc;
 pub mod place;
 mod presence;

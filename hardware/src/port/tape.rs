@@ -178,7 +178,8 @@ pub enum Flow {
     /// begins between two pieces.
     #[default]
     Pieces,
-    /// One thing after another without a pause, such as sound: any moment is as good as another.
+    /// One thing after another without a pause once the driver has asked for it, such as sound: any
+    /// moment is as good as another.
     Stream,
     /// What holds until something else is said, such as a switch: a recording begins with the last
     /// that was said.
@@ -268,6 +269,15 @@ impl PortMemory {
         event: impl FnOnce() -> PortEvent,
     ) {
         let mut memory = self.lock();
+        if self.1 == Flow::Stream {
+            // What was said until the driver has asked for the stream; the stream is none of it.
+            let is_short = passed.is_none_or(|(_, bytes)| bytes.len() <= KEPT_BYTES);
+            if !memory.settled && is_short && memory.events.len() < KEPT_EVENTS {
+                memory.events.push(event());
+            }
+            memory.settled |= matches!(passed, Some((true, _)));
+            return;
+        }
         match (passed, self.1) {
             (_, Flow::Stream) | (None, _) => {}
             (Some((true, bytes)), _) => memory.asked(bytes),

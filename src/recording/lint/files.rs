@@ -181,6 +181,10 @@ impl Port<'_> {
                 finish(bytes, complaints);
             }
         }
+        if read.contains_key("inZeros") {
+            // No number goes on behind so many of them.
+            finish(&mut self.input, complaints);
+        }
         self.cards |= read.contains_key("card");
         if let Some(wlt) = read.get_mut("photo").and_then(|photo| photo.get_mut("wlt")) {
             hex_alone(wlt, Bytes::new(), complaints);

@@ -210,7 +210,7 @@ fn event(line: PortLine, blobs: &Blobs) -> Result<Option<PortEvent>, String> {
         return Ok(Some(PortEvent::Out(bytes)));
     }
     if let Some(bytes) = bytes(line.input, line.in_blob, "in", blobs)? {
-        return Ok(Some(PortEvent::In(bytes)));
+        return Ok(Some(PortEvent::In(with_zeros(bytes, line.in_zeros)?)));
     }
     if let Some(open) = line.open {
         let modem = open.modem.map(|Modem { cts, dsr, dcd, ri }| ModemLines { cts, dsr, dcd, ri });
@@ -233,6 +233,19 @@ fn event(line: PortLine, blobs: &Blobs) -> Result<Option<PortEvent>, String> {
     } else {
         None
     })
+}
+
+/// Zeros in one line at most: more than any port gives in one piece.
+const MOST_ZEROS: u64 = 1024 * 1024;
+
+fn with_zeros(bytes: Bytes, zeros: Option<u64>) -> Result<Bytes, String> {
+    let Some(zeros) = zeros else { return Ok(bytes) };
+    if zeros > MOST_ZEROS {
+        return Err(format!("inZeros: more than {MOST_ZEROS}"));
+    }
+    let mut all = Vec::from(bytes);
+    all.resize(all.len() + usize::try_from(zeros).unwrap_or_default(), 0);
+    Ok(all.into())
 }
 
 fn bytes(

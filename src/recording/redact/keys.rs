@@ -44,6 +44,8 @@ pub(super) enum Rule {
     Picture,
     /// Sound: base64, or signed decimals in brackets.
     Sound,
+    /// A file with sound, in base64.
+    Wav,
     /// A command to a card, in hex.
     Command,
     /// A card's answer, in hex.
@@ -58,7 +60,7 @@ pub(super) enum Rule {
 
 use Rule::{
     Address, Agency, Answer, Birth, CardInfo, CardNumber, Code, Command, IdNumber, Jpeg, Json,
-    Name, Phone, Picture, Sound, Task, Text, Validity, Wlt, Word,
+    Name, Phone, Picture, Sound, Task, Text, Validity, Wav, Wlt, Word,
 };
 
 /// The longest `taskId` or `id` that stays, in characters: no program needs a longer one, and a
@@ -104,6 +106,7 @@ const TABLE: &[(&[&str], Rule)] = &[
             "hindeNotificationBar",
             "hideNotificationBar",
             "inductionCode",
+            "hz",
             "microphoneState",
             "microphoneListenerState",
             "getSecondaryScreenState",
@@ -143,6 +146,7 @@ const TABLE: &[(&[&str], Rule)] = &[
     (&["photoWltBase64"], Wlt),
     (&["certPhotoBase64Str", "imageBase64", "secondaryScreenBase64"], Picture),
     (&["voiceContent", "voicecontent"], Sound),
+    (&["wav"], Wav),
     // What a code says may be anything: a ticket, an address, a payment, an ID number.
     (&["qrCode"], Code),
     // What is said to a card and what it says may be anything, too. Whether a command went well
@@ -172,11 +176,26 @@ const DEVICES: [&str; 13] = [
 ];
 
 /// What the daemon's own calls can be told to do.
-const VERBS: [&str; 9] = ["put", "lift", "scan", "come", "go", "pulse", "fault", "enter", "cancel"];
+const VERBS: [&str; 12] = [
+    "put", "lift", "scan", "come", "go", "pulse", "fault", "enter", "cancel", "tone", "wav",
+    "silence",
+];
 
 /// What a simulated device can suffer from.
-const FAULTS: [&str; 8] =
-    ["silence", "bad-checksum", "cut-frame", "unplug", "mute", "vanish", "occupied", "none"];
+const FAULTS: [&str; 12] = [
+    "silence",
+    "bad-checksum",
+    "cut-frame",
+    "unplug",
+    "mute",
+    "vanish",
+    "occupied",
+    "none",
+    "held",
+    "stall",
+    "fast",
+    "gap",
+];
 
 /// The chip cards that can be put somewhere without describing one.
 const CHIP_CARDS: [&str; 5] = ["transport", "psam", "ssc-1", "ssc-2", "ssc-3"];

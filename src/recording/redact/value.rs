@@ -9,6 +9,7 @@ use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::{DecodePaddingMode, general_purpose::STANDARD};
 use hharome_hardware::card::redact as card;
+use hharome_hardware::microphone::{mp3, wav};
 use hharome_hardware::pseudonym::{Pseudonyms, real_ids};
 
 use super::keys::{Rule, TASK_CHARS, TELLING_DIGITS, is_plain_key};
@@ -57,6 +58,7 @@ pub(super) fn replaced<'t>(by: &FrameRedactor, rule: Rule, text: &'t str) -> Cow
         }
         Rule::Picture => picture(pseudonyms, text),
         Rule::Sound => sound(pseudonyms, text),
+        Rule::Wav => sound_file(pseudonyms, text),
         Rule::Command => hex(pseudonyms, text, card::command),
         Rule::Answer => hex(pseudonyms, text, |answer| ats.answer(answer)),
         Rule::CardInfo => hex(pseudonyms, text, |info| card::card_info(pseudonyms, info)),
@@ -256,24 +258,31 @@ fn picture(pseudonyms: &Pseudonyms, text: &str) -> String {
     prefix + &in_base64(base64, filler).unwrap_or_else(|| pseudonyms.text(base64))
 }
 
-/// Sound in either form.
+/// Silence in the place of sound in either form, as the daemon makes it of silence; of a whole recording
+/// the MP3 of as much silence.
 fn sound(pseudonyms: &Pseudonyms, text: &str) -> String {
     let list = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     if let Some(list) = list {
-        let bytes: Result<Vec<u8>, _> =
-            list.split(',').map(|number| number.parse::<i8>().map(i8::cast_unsigned)).collect();
-        return match bytes {
-            Ok(bytes) => {
-                let new = pseudonyms.bytes("sound", &bytes);
-                let numbers: Vec<_> =
-                    new.into_iter().map(|byte| byte.cast_signed().to_string()).collect();
-                format!("[{}]", numbers.join(","))
-            }
-            Err(_) => pseudonyms.text(text),
-        };
+        let is_list = list.is_empty() || list.split(',').all(|byte| byte.parse::<i8>().is_ok());
+        if !is_list {
+            return pseudonyms.text(text);
+        }
+        let zeros = if list.is_empty() { 0 } else { list.split(',').count() };
+        return format!("[{}]", vec!["0"; zeros].join(","));
     }
-    in_base64(text, |bytes| pseudonyms.bytes("sound", bytes))
-        .unwrap_or_else(|| pseudonyms.text(text))
+    // The live channel's base64 has line breaks, a recording's has none.
+    let silence = |bytes: &[u8]| match mp3::is_mp3(bytes) {
+        true if !text.contains('\n') => mp3::silence(bytes.len()),
+        _ => vec![0; bytes.len()],
+    };
+    in_base64(text, silence).unwrap_or_else(|| pseudonyms.text(text))
+}
+
+/// A file of silence in the place of one with sound.
+fn sound_file(pseudonyms: &Pseudonyms, text: &str) -> String {
+    let silence =
+        |bytes: &[u8]| wav::silenced(bytes).unwrap_or_else(|| pseudonyms.bytes("sound", bytes));
+    in_base64(text, silence).unwrap_or_else(|| pseudonyms.text(text))
 }
 
 /// Hex of the same length, blanks and letters' case kept. A negative code is none of a person's.

@@ -1,0 +1,118 @@
+//! The microphone, built over a capture device of ALSA or a virtual one, and the recordings that
+//! connections have under way on it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hharome_hardware::device;
+use hharome_hardware::microphone::capture::{Capture, Settings};
+use hharome_hardware::microphone::recording::{Recording, record};
+use hharome_hardware::microphone::virtual_microphone::VirtualMicrophone;
+use hharome_hardware::port::Port;
+use hharome_hardware::port::pcm::AlsaCapture;
+use hharome_hardware::port::tape::Flow;
+
+use super::{Device, NewPort, outside_port, simulated_port};
+use crate::config::{self, MicrophoneDriver, Word};
+use crate::outside::Outside;
+use crate::simulation::Hand;
+
+/// The microphone.
+pub struct Microphone {
+    /// Its state.
+    pub device: Device,
+    pub(super) hand: Option<Hand>,
+    ears: Option<hharome_hardware::microphone::Microphone>,
+    limit: Duration,
+    recordings: Mutex<Recordings>,
+}
+
+/// The single recordings under way.
+#[derive(Default)]
+struct Recordings {
+    begun: u64,
+    /// By connection; each with its number.
+    under_way: BTreeMap<u64, (u64, Recording)>,
+}
+
+impl Microphone {
+    /// What hears; `None` without a driver.
+    #[must_use]
+    pub fn ears(&self) -> Option<&hharome_hardware::microphone::Microphone> {
+        self.ears.as_ref()
+    }
+
+    /// Begins a connection's recording, in the place of an earlier one. The microphone, and the
+    /// number of this recording.
+    pub fn record(
+        &self,
+        connection: u64,
+    ) -> Option<(hharome_hardware::microphone::Microphone, u64)> {
+        let ears = self.ears.as_ref()?;
+        let mut recordings = self.recordings();
+        recordings.begun += 1;
+        let number = recordings.begun;
+        recordings.under_way.insert(connection, (number, record(ears, self.limit)));
+        Some((ears.clone(), number))
+    }
+
+    /// Takes a connection's recording out, if it has one.
+    pub fn end(&self, connection: u64) -> Option<Recording> {
+        self.recordings().under_way.remove(&connection).map(|(_, recording)| recording)
+    }
+
+    /// Throws a recording away, if it is still the one with this number.
+    pub fn take_back(&self, connection: u64, number: u64) {
+        let mut recordings = self.recordings();
+        if recordings.under_way.get(&connection).is_some_and(|(this, _)| *this == number) {
+            recordings.under_way.remove(&connection);
+        }
+    }
+
+    /// Whether a connection has a recording that still hears.
+    #[must_use]
+    pub fn is_recording(&self, connection: u64) -> bool {
+        self.recordings().under_way.get(&connection).is_some_and(|(_, recording)| recording.hears())
+    }
+
+    fn recordings(&self) -> MutexGuard<'_, Recordings> {
+        // Nothing that can panic runs under the lock, so a poisoned one is still whole.
+        self.recordings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn microphone(
+    config: &config::Microphone,
+    session: &config::Session,
+    outside: &mut Outside,
+) -> Microphone {
+    let (section, driver) = ("microphone", config.driver.word());
+    let (limit, recordings) = (config.record_limit, Mutex::default());
+    let (port, hand): (NewPort, _) = match config.driver {
+        MicrophoneDriver::None => {
+            let device = Device::off(section, driver);
+            return Microphone { device, hand: None, ears: None, limit, recordings };
+        }
+        MicrophoneDriver::Alsa => {
+            let folder = session.runtime_dir.as_ref().map(|folder| folder.display().to_string());
+            let port = AlsaCapture::new(&config.device, config.chunk, folder);
+            (Box::new(|| -> Box<dyn Port> { Box::new(port) }), None)
+        }
+        MicrophoneDriver::Simulated => {
+            let (microphone, hand) = VirtualMicrophone::new(config.chunk);
+            let (port, plug) = simulated_port("the simulated microphone", microphone);
+            (port, Some(Hand::Microphone(hand, plug)))
+        }
+    };
+    let device = Device::at_port(section, driver, Some(&config.device));
+    let status = device.status.clone();
+    let ears = hharome_hardware::microphone::Microphone::new();
+    let settings = Settings {
+        device: if device.simulated { "simulated".to_owned() } else { config.device.clone() },
+        chunk: config.chunk,
+    };
+    let port = outside_port(port, &status, Flow::Stream, outside);
+    tokio::spawn(device::run(port, Capture::new(settings, ears.clone()), status));
+    Microphone { device, hand, ears: Some(ears), limit, recordings }
+}
