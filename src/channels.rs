@@ -275,6 +275,7 @@ impl Channels {
                 frames.push((None, client::on(channel.info.name)));
             }
             let own = listeners.started.iter().find(|started| started.connection == client.id);
+            let own = own.filter(|started| !started.heard.had_ended(then));
             let last =
                 |started: &Started| (Some(started.heard.last(then)), started.request.clone());
             frames.extend(own.map(last));
@@ -330,6 +331,16 @@ pub struct OwnPublisher {
 }
 
 impl OwnPublisher {
+    /// What comes next would come as it does if the start were now.
+    pub fn begin_again(&self) {
+        self.heard.again();
+    }
+
+    /// Nothing more will come of the start.
+    pub fn end(&self) {
+        self.heard.lock().ended = Some(Instant::now());
+    }
+
     /// Encodes the event, and puts it into the listener's outbox.
     pub fn publish<T: Serialize>(&self, event: &T) {
         let name = self.info.name;
@@ -418,26 +429,39 @@ enum Fed {
 /// When a listener heard something: the last time, and the time before that. A recording that has
 /// begun learns of a listener when that hears something again.
 #[derive(Clone)]
-struct Heard(Arc<Mutex<[Instant; 2]>>);
+struct Heard(Arc<Mutex<Times>>);
+
+struct Times {
+    /// The time before the last, and the last.
+    heard: [Instant; 2],
+    /// When nothing more was to come.
+    ended: Option<Instant>,
+}
 
 impl Heard {
     fn now() -> Self {
-        Self(Arc::new(Mutex::new([Instant::now(); 2])))
+        Self(Arc::new(Mutex::new(Times { heard: [Instant::now(); 2], ended: None })))
     }
 
     fn again(&self) {
         let mut times = self.lock();
-        let [_, last] = *times;
-        *times = [last, Instant::now()];
+        let [_, last] = times.heard;
+        times.heard = [last, Instant::now()];
     }
 
-    /// The last time that is not after `then`.
+    /// The last time that is not after `then`; `then` itself if there was so much since that nobody
+    /// knows.
     fn last(&self, then: Instant) -> Instant {
-        let [before, last] = *self.lock();
-        if last <= then { last } else { before }
+        let [before, last] = self.lock().heard;
+        if last <= then { last } else { before.min(then) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, [Instant; 2]> {
+    /// Whether at `then` nothing more was to come.
+    fn had_ended(&self, then: Instant) -> bool {
+        self.lock().ended.is_some_and(|ended| ended <= then)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Times> {
         // Nothing that can panic runs under the lock, so a poisoned one is still whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -541,5 +565,6 @@ mod tests {
         heard.again();
         assert_eq!(heard.last(ms(600)), ms(600));
         assert_eq!(heard.last(ms(599)), ms(300));
+        assert_eq!(heard.last(ms(200)), ms(200));
     }
 }

@@ -259,7 +259,12 @@ impl Config {
                 SpeechDriver::EspeakNg => Some(self.speech.program.clone()),
                 _ => None,
             },
+            "input" => (self.input.driver == InputDriver::Evdev).then(|| {
+                let devices = &self.input.devices;
+                if devices.is_empty() { "all".to_owned() } else { devices.join(", ") }
+            }),
             "buzzer" => match self.buzzer.driver {
+                BuzzerDriver::Evdev => self.buzzer.device.clone(),
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Program => self.buzzer.program.first().cloned(),
                 _ => None,
@@ -332,6 +337,9 @@ impl Config {
         }
         if forgotten("speech") {
             self.speech = Speech::default();
+        }
+        if forgotten("input") {
+            self.input = Input::default();
         }
         if forgotten("buzzer") {
             self.buzzer = Buzzer::default();
@@ -451,6 +459,9 @@ impl Config {
 
 /// The real drivers that this version runs. A driver that is added moves in here.
 const RUNNABLE: &[(&str, &str)] = &[
+    ("qr_scanner", "evdev"),
+    ("input", "evdev"),
+    ("buzzer", "evdev"),
     ("id_card", "sam-v-serial"),
     ("id_card", "sam-v-usb"),
     ("id_card", "sam-v-hidraw"),

@@ -6,6 +6,7 @@
 
 mod cards;
 mod infrared;
+mod input;
 mod microphone;
 mod speech;
 pub mod usb;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use hharome_hardware::code::Code;
 use hharome_hardware::code::framing::{Encoding, Framing};
 use hharome_hardware::code::hid_pos;
+use hharome_hardware::code::keyboard::KeyboardScanner;
 use hharome_hardware::code::serial::{self, SerialScanner};
 use hharome_hardware::code::trigger::Trigger;
 use hharome_hardware::code::virtual_scanner::VirtualScanner;
@@ -23,9 +25,13 @@ use hharome_hardware::id_card::IdCard;
 use hharome_hardware::id_card::photo::PhotoDecoder;
 use hharome_hardware::id_card::sam_v::{self, SamV};
 use hharome_hardware::id_card::virtual_reader::VirtualReader;
+use hharome_hardware::input::Activity;
 use hharome_hardware::port::Port;
 use hharome_hardware::port::far_end::{self, FarEnd, Plug, VirtualDevice};
+use hharome_hardware::port::input::evdev::EvdevPort;
+use hharome_hardware::port::input::found::Ability;
 use hharome_hardware::port::memory::memory_port;
+use hharome_hardware::port::place::Place;
 use hharome_hardware::port::serial::SerialDevice;
 use hharome_hardware::port::tape::{Flow, Taped};
 use hharome_hardware::social_security::SocialSecurityCard;
@@ -44,6 +50,7 @@ use crate::simulation::{Gesture, Hand};
 
 pub use cards::{Buzzer, CpuCard, Psam};
 pub use infrared::{Infrared, language as sensor_language};
+pub use input::{Input, group as input_group};
 pub use microphone::Microphone;
 pub use speech::Speech;
 
@@ -70,6 +77,8 @@ pub struct Devices {
     pub infrared: Infrared,
     /// What speaks.
     pub speech: Speech,
+    /// What people operate the kiosk by.
+    pub input: Input,
     /// Which commands clients may send to cards.
     pub apdu_policy: ApduPolicy,
     /// What `getDeviceInfo` answers.
@@ -92,6 +101,7 @@ const BUILT: &[&str] = &[
     "social_security_card",
     "microphone",
     "infrared",
+    "input",
     "speech",
     "buzzer",
 ];
@@ -129,9 +139,10 @@ impl Devices {
     #[must_use]
     pub fn start(config: &Config, mut outside: Outside) -> Self {
         let mut readers = cards::Readers::new(&config.psam);
+        let activity = Activity::default();
         Self {
             id_card: id_card(&config.id_card, &mut outside),
-            qr_scanner: qr_scanner(&config.qr_scanner, &mut outside),
+            qr_scanner: qr_scanner(&config.qr_scanner, &activity, &mut outside),
             cpu_card: cards::cpu_card(&config.cpu_card, &mut readers, &mut outside),
             psam: cards::psam(&config.psam, &mut readers, &mut outside),
             social_security: cards::social_security(
@@ -143,6 +154,7 @@ impl Devices {
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
             infrared: infrared::infrared(&config.infrared, &mut outside),
             speech: speech::speech(config, &mut outside),
+            input: input::input(config, activity, &mut outside),
             apdu_policy: ApduPolicy::of(config),
             machine: Identity::of_this_machine(&config.device_info),
             raw_photo: config.id_card.raw_photo,
@@ -174,6 +186,7 @@ impl Devices {
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
             (&self.infrared.device, self.infrared.hand.as_ref()),
             (&self.speech.device, self.speech.hand.as_ref()),
+            (&self.input.device, self.input.hand.as_ref()),
         ];
         all.extend(self.others.iter().map(|device| (device, None)));
         all.sort_by_key(|(device, _)| {
@@ -377,13 +390,18 @@ fn id_card(config: &config::IdCard, outside: &mut Outside) -> Slot<IdCard> {
     Slot::started(device, source, hand)
 }
 
-fn qr_scanner(config: &config::QrScanner, outside: &mut Outside) -> Slot<Code> {
+fn qr_scanner(
+    config: &config::QrScanner,
+    activity: &Activity,
+    outside: &mut Outside,
+) -> Slot<Code> {
     let section = "qr_scanner";
     let driver = config::Word::word(config.driver);
     let source = Source::new();
     let settings = scanner_settings(config);
     let (port, hand): (NewPort, _) = match config.driver {
-        QrScannerDriver::None | QrScannerDriver::Evdev => return Slot::off(section, driver),
+        QrScannerDriver::None => return Slot::off(section, driver),
+        QrScannerDriver::Evdev => (input_port(config.port.as_deref(), Ability::TypeCodes), None),
         QrScannerDriver::Serial => (real_port(config.port.as_deref()), None),
         QrScannerDriver::HidPos => (usb::scanner_port(config), None),
         QrScannerDriver::Simulated => {
@@ -397,7 +415,12 @@ fn qr_scanner(config: &config::QrScanner, outside: &mut Outside) -> Slot<Code> {
     let device = Device::at_port(section, driver, place.as_deref());
     let status = device.status.clone();
     let port = usb::carried_scanner(config, |flow| outside_port(port, &status, flow, outside));
-    tokio::spawn(device::run(port, SerialScanner::new(settings, source.clone()), status));
+    if config.driver == QrScannerDriver::Evdev {
+        let driver = KeyboardScanner::new(settings, source.clone(), activity.clone());
+        tokio::spawn(device::run(port, driver, status));
+    } else {
+        tokio::spawn(device::run(port, SerialScanner::new(settings, source.clone()), status));
+    }
     Slot::started(device, source, hand)
 }
 
@@ -476,6 +499,15 @@ type NewPort = Box<dyn FnOnce() -> Box<dyn Port>>;
 fn real_port(path: Option<&str>) -> NewPort {
     // The configuration refuses a real driver without a port.
     let port = SerialDevice::new(path.unwrap_or_default());
+    Box::new(|| Box::new(port))
+}
+
+/// A scanner that types is grabbed: its codes are nobody else's.
+fn input_port(place: Option<&str>, ability: Ability) -> NewPort {
+    // The configuration refuses such a driver without a place.
+    let place = place.unwrap_or_default();
+    let place = place.parse().unwrap_or_else(|_| Place::Name(place.to_owned()));
+    let port = EvdevPort::new(place, ability, true);
     Box::new(|| Box::new(port))
 }
 

@@ -6,7 +6,7 @@
 //! `bridge.reset` and the envelope's own call.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, ready};
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ pub struct CallContext {
     pub place: Place,
     /// Who hears of its stages, and whose it is.
     pub stages: Stages,
-    /// The frame that it came in, of an action that opens a channel; else empty.
+    /// The frame that it came in, of an action or call that opens a channel; else empty.
     pub request: Bytes,
 }
 
@@ -47,6 +47,8 @@ type Start = Box<dyn Fn(CallContext, Option<&RawValue>) -> Result<Work, Failure>
 pub struct Router {
     actions: BTreeMap<&'static str, Route>,
     calls: BTreeMap<&'static str, Option<Start>>,
+    /// The calls that start a channel.
+    starting_calls: BTreeSet<&'static str>,
 }
 
 struct Route {
@@ -72,7 +74,8 @@ impl Default for Router {
             (info.name, route)
         });
         let calls = CALLS.iter().map(|name| (*name, None));
-        Self { actions: actions.collect(), calls: calls.collect() }
+        let starting_calls = BTreeSet::new();
+        Self { actions: actions.collect(), calls: calls.collect(), starting_calls }
     }
 }
 
@@ -175,6 +178,30 @@ impl Router {
         F: Future<Output = Result<C::Data, Failure>> + Send + 'static,
     {
         self.calls.insert(C::NAME, Some(start(handler)));
+    }
+
+    /// The call `C` starts the channel `L` for its connection; `feed` says what feeds it, if anything
+    /// does: without it, what an earlier call has started ends.
+    pub fn call_starts<C, L>(
+        &mut self,
+        feed: impl Fn(&CallContext, C::Params) -> Option<Feeder> + Send + Sync + 'static,
+    ) where
+        C: Call<Data = Empty>,
+        L: Channel,
+    {
+        self.call::<C, _>(move |context, params| {
+            let (client, request) = (context.stages.client(), context.request.clone());
+            let channels = &context.bridge.channels;
+            let started = match feed(&context, params) {
+                Some(feed) => channels.start(L::NAME, client, request, feed),
+                None => {
+                    channels.stop(L::NAME, client);
+                    Ok(())
+                }
+            };
+            ready(started.map(|()| Empty {}))
+        });
+        self.starting_calls.insert(C::NAME);
     }
 
     /// The names of the actions that are there.
@@ -318,7 +345,13 @@ impl Desk<'_> {
         }
         let started = match known {
             Some((_, Some(_))) if self.calls.is_full() => Err(too_many_calls()),
-            Some((_, Some(start))) => start(self.context(None, Place::default()), params),
+            Some((call, Some(start))) => {
+                let mut context = self.context(None, Place::default());
+                if self.bridge.router.starting_calls.contains(call) {
+                    context.request = Bytes::copy_from_slice(self.frame);
+                }
+                start(context, params)
+            }
             Some((_, None)) => {
                 Err(Failure::unsupported(format!("{name}: not in this version yet")))
             }

@@ -10,6 +10,7 @@ use hharome_hardware::code::virtual_scanner::{self, ScannerHand};
 use hharome_hardware::id_card::people::{Card, CardDescription, PEOPLE, person};
 use hharome_hardware::id_card::virtual_reader::{self, ReaderHand};
 use hharome_hardware::infrared::virtual_sensor::SensorHand;
+use hharome_hardware::input::virtual_keyboard::KeyboardHand;
 use hharome_hardware::microphone::virtual_microphone::{self, MicrophoneHand};
 use hharome_hardware::microphone::wav::{self, WavError};
 use hharome_hardware::port::card::memory::{self, CardHand};
@@ -28,6 +29,8 @@ pub enum Hand {
     Scanner(ScannerHand, Plug),
     /// At a presence sensor.
     Sensor(SensorHand, Plug),
+    /// At a keyboard and touch screen.
+    Keyboard(KeyboardHand, Plug),
     /// At a card slot; `put` without a card puts this one of [`SLUGS`].
     Card(CardHand, &'static str),
     /// At a microphone.
@@ -46,12 +49,12 @@ pub enum Hand {
 /// What a hand is asked to do.
 #[derive(Clone, Copy, Default)]
 pub struct Gesture<'a> {
-    /// `put`, `lift`, `scan`, `tone`, `silence`, `wav`, `come`, `go`, `pulse`, `fault`.
+    /// `put`, `lift`, `scan`, `tone`, `silence`, `wav`, `come`, `go`, `pulse`, `key`, `touch`, `type`, `fault`.
     pub verb: &'a str,
     /// `put`: a person's or a card's name in quotes, or a card described in JSON; left out: the
     /// first person, or the device's usual card.
     pub card: Option<&'a RawValue>,
-    /// `scan`: the code.
+    /// `scan`: the code; `type`: what is typed.
     pub text: Option<&'a str>,
     /// `fault`: which one; `none` ends it.
     pub fault: Option<&'a str>,
@@ -87,6 +90,9 @@ pub enum GestureError {
     /// A code that the scanner does not see.
     #[error("scan: {0}")]
     Unseen(#[from] virtual_scanner::Unseen),
+    /// Nothing to type, or what no key types.
+    #[error("type: expected a text of ASCII characters, not empty")]
+    Keys,
     /// No such person.
     #[error("no such person: expected one of {0}, or an object that describes a card")]
     Person(String),
@@ -121,6 +127,7 @@ impl Hand {
             Self::Scanner(hand, plug) => at_scanner(hand, plug, gesture),
             Self::Microphone(hand, plug) => at_microphone(hand, plug, gesture),
             Self::Sensor(hand, plug) => at_sensor(hand, plug, gesture),
+            Self::Keyboard(hand, plug) => at_keyboard(hand, plug, gesture),
             Self::Card(hand, usual) => at_slot(hand, usual, gesture),
             Self::Sams([first, second]) => match gesture.slot {
                 None | Some(1) => at_slot(first, "psam", gesture),
@@ -180,6 +187,28 @@ fn at_scanner(hand: &ScannerHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<
             _ => return Err(GestureError::Fault("silence, cut-frame, unplug, none")),
         },
         _ => return Err(GestureError::Verb("scan, fault")),
+    }
+    Ok(())
+}
+
+fn at_keyboard(
+    hand: &KeyboardHand,
+    plug: &Plug,
+    gesture: &Gesture<'_>,
+) -> Result<(), GestureError> {
+    // Any will do: it is not looked at.
+    const SPACE: u16 = 57;
+    match (gesture.verb, gesture.fault) {
+        ("key", _) => hand.press(SPACE),
+        ("touch", _) => hand.touch(),
+        ("type", _) => {
+            let text = gesture.text.filter(|text| !text.is_empty()).ok_or(GestureError::Keys)?;
+            hand.type_text(text).map_err(|_| GestureError::Keys)?;
+        }
+        ("fault", Some("unplug")) => return pull(plug),
+        ("fault", Some("none")) => return put_in(plug),
+        ("fault", _) => return Err(GestureError::Fault("unplug, none")),
+        _ => return Err(GestureError::Verb("key, touch, type, fault")),
     }
     Ok(())
 }

@@ -28,6 +28,7 @@ pub mod device;
 pub mod hid;
 pub mod id_card;
 pub mod infrared;
+pub mod input;
 pub mod inventory;
 pub mod machine;
 pub mod microphone;

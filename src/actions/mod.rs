@@ -11,6 +11,7 @@ mod device;
 mod id_card;
 mod infrared;
 mod microphone;
+mod operation;
 mod social_security;
 mod speech;
 pub mod waiting;
@@ -22,7 +23,7 @@ use hharome_protocol::bridge as calls;
 use hharome_protocol::{
     code as code_protocol, cpu_card as cpu_protocol, device as device_protocol,
     id_card as card_protocol, infrared as infrared_protocol, microphone as sound_protocol,
-    social_security as social_protocol, speech as speech_protocol,
+    operation as operation_protocol, social_security as social_protocol, speech as speech_protocol,
 };
 
 use crate::bridge::Clock;
@@ -67,6 +68,10 @@ pub fn router() -> Router {
         infrared_protocol::StopInfraredInductionListener,
         infrared_protocol::InfraredInductionListener,
     >();
+    router.call_starts::<
+        operation_protocol::StartOperationWatcher,
+        operation_protocol::OperationTimeout,
+    >(operation::start);
     router.call::<calls::DescribeCall, _>(bridge::describe);
     router.call::<calls::StatusCall, _>(bridge::status);
     router.call::<calls::SimulateCall, _>(bridge::simulate);
@@ -99,6 +104,7 @@ pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
         microphone::event,
     );
     channels.serve::<infrared_protocol::InfraredInductionListener>(None);
+    channels.serve::<operation_protocol::OperationTimeout>(None);
     channels.serve::<calls::DevicesChannel>(Some(bridge::device_feed(devices, clock)));
     channels.serve::<calls::CallsChannel>(None);
     channels

@@ -36,7 +36,7 @@ use super::{Target, WRONG, call, complain};
 pub(super) struct Simulate {
     /// The device, by its section of the configuration
     device: String,
-    /// put, lift, scan, tone, silence, wav, come, go, pulse, fault
+    /// put, lift, scan, tone, silence, wav, come, go, pulse, key, touch, type, fault
     verb: String,
     /// put: a person, a kind of card, or a card in JSON; scan: the code; tone: how many Hz; wav: a
     /// file; fault: which one

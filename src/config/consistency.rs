@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config, document: &mut Document<'_>) {
     queues(config, document);
     ports(config, document);
     usb_devices(config, document);
+    places(config, document);
     psam_slots(config, document);
     infrared(config, document);
     buzzer(config, document);
@@ -133,6 +134,31 @@ fn usb_devices(config: &Config, document: &mut Document<'_>) {
             "\"none\", or driver \"serial\"",
         );
     }
+}
+
+/// Devices of which a driver needs to know where they are.
+fn places(config: &Config, document: &mut Document<'_>) {
+    let scanner = &config.qr_scanner;
+    let is_path = scanner.port.as_ref().is_none_or(|port| port.starts_with('/'));
+    if scanner.driver == QrScannerDriver::Serial && !is_path {
+        document.note(
+            "qr_scanner",
+            Some("port"),
+            "is no path, and driver \"serial\" needs one",
+            "the absolute path of a serial port (hharome devices lists them)",
+        );
+    }
+    let named = "an absolute path, vendor and product, or a name (hharome devices lists them)";
+    let mut needed = |section: &'static str, key: &str, is_missing: bool| {
+        if is_missing {
+            let wrong = "is missing, and driver \"evdev\" needs it";
+            document.note(section, Some(key), wrong, named);
+        }
+    };
+    let types = scanner.driver == QrScannerDriver::Evdev;
+    needed("qr_scanner", "port", types && scanner.port.is_none());
+    let sounds = config.buzzer.driver == BuzzerDriver::Evdev;
+    needed("buzzer", "device", sounds && config.buzzer.device.is_none());
 }
 
 fn psam_slots(config: &Config, document: &mut Document<'_>) {

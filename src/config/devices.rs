@@ -152,9 +152,10 @@ section! {
         /// What drives it.
         driver: QrScannerDriver = QrScannerDriver::None;
         "driver", Default(r#""none""#), one_of(), Restart;
-        /// Where it is; required with serial. For evdev the input device.
+        /// Where it is; required. For serial the path of its serial port; for evdev the input device,
+        /// by path, vendor and product, or a pattern over its name.
         port: Option<String> = None;
-        "port", Example(r#""/dev/ttyACM0""#), optional(device_path()), Restart;
+        "port", Example(r#""/dev/ttyACM0""#), optional(place()), Restart;
         /// Which USB device, for hid-pos; left out: the first such scanner. Of several the first by
         /// their sockets is taken.
         device: Option<String> = None;
@@ -162,7 +163,8 @@ section! {
         /// The speed of its serial line; USB-CDC ignores it.
         baud: u32 = 9600;
         "baud", Default("9600"), whole(300, 4_000_000, "bits per second"), Restart;
-        /// What the scanner sends after each code; empty: a code ends after idle_ms.
+        /// What the scanner sends after each code; empty: a code ends after idle_ms. Of a scanner that
+        /// types, "\r" is the enter key.
         suffix: String = "\r".to_owned();
         "suffix", Default(r#""\r""#), frame_mark(), Restart;
         /// What the scanner sends before each code; it is taken off.
@@ -610,6 +612,12 @@ section! {
         /// answer when they have sounded must do so within 3 s, or libccid gives them up.
         max_units: u8 = 255;
         "max_units", Default("255"), whole(1, 255, ""), Restart;
+        /// Which input device beeps, for evdev, by path, vendor and product, or a pattern over its name.
+        device: Option<String> = None;
+        "device", Example(r#""PC Speaker""#), optional(place()), Restart;
+        /// How high it beeps, for evdev. One that has a bell only sounds as it does.
+        frequency_hz: u16 = 1000;
+        "frequency_hz", Default("1000"), whole(20, 20_000, "Hz"), Restart;
         /// The program and its arguments, for program; {ms} becomes the length of the beep. It is
         /// run without a shell, and must end within 5 s after its beep.
         program: Vec<String> = Vec::new();

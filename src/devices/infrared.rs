@@ -1,5 +1,6 @@
 //! The presence sensor, built from its section: which language, over which port.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hharome_hardware::device;
@@ -14,7 +15,7 @@ use hharome_hardware::port::input::evdev::EvdevPort;
 use hharome_hardware::port::input::found::Ability;
 use hharome_hardware::port::modem::{ModemLine, ModemSwitch};
 use hharome_hardware::port::place::Place;
-use hharome_hardware::port::tape::Flow;
+use hharome_hardware::port::tape::{Flow, PortEvent, Remembers, Tape as _};
 
 use super::{Device, NewPort, outside_port, real_port, simulated_port};
 use crate::config::{
@@ -56,10 +57,26 @@ pub(super) fn infrared(config: &config::Infrared, outside: &mut Outside) -> Infr
     let device = Device::at_port(section, driver, config.place().as_deref());
     let status = device.status.clone();
     let presence = Presence::new();
+    if let Outside::Kiosk(recorder) = outside {
+        recorder.register(section, Arc::new(Visits(presence.clone())));
+    }
     let sensor = Sensor::new(settings(config), presence.clone(), status.clone());
     let port = outside_port(port, &status, Flow::Levels, outside);
     tokio::spawn(device::run(port, sensor, status));
     Infrared { device, presence: Some(presence), hand }
+}
+
+/// Keeps a recording from beginning between the end of a visit and the events that tell of it.
+struct Visits(Presence);
+
+impl Remembers for Visits {
+    fn events(&self) -> Vec<PortEvent> {
+        Vec::new()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.0.has_untold_visit()
+    }
 }
 
 /// How the sensor of this section speaks.

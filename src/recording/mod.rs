@@ -32,11 +32,11 @@ use hharome_protocol::failure::Failure;
 use rustix::fs::{Access, access};
 
 use crate::bridge::Bridge;
-use crate::config::{Config, Secret, Written};
+use crate::config::{BuzzerDriver, Config, QrScannerDriver, Secret, Written};
 use crate::devices::{Device, scanner_settings, sensor_language, usb};
 use format::{Meta, PersonalData, RecordedDevice};
 use recorder::Claim;
-use redaction::{Carriers, Redaction};
+use redaction::{Kinds, Redaction};
 use writer::{Folder, Limits};
 
 /// With less room than this a recording is not begun: its beginning alone takes some.
@@ -138,12 +138,16 @@ pub fn plan(
             let scanner = scanner_settings(&config.qr_scanner);
             let token = config.listen.token.as_ref().map(Secret::reveal);
             let pseudonyms = Pseudonyms::random().map_err(RecordError::Random)?;
-            let carriers = Carriers {
+            let kinds = Kinds {
+                framing: scanner.framing,
+                idle: scanner.idle,
+                scanner_types: config.qr_scanner.driver == QrScannerDriver::Evdev,
+                buzzer_is_input: config.buzzer.driver == BuzzerDriver::Evdev,
+                sensor: sensor_language(&config.infrared),
                 id_card: usb::carriage(&config.id_card),
                 qr_scanner: usb::scan_carrier(&config.qr_scanner),
             };
-            Redaction::new(pseudonyms, scanner.framing, scanner.idle, token, carriers)
-                .with_sensor(sensor_language(&config.infrared))
+            Redaction::new(pseudonyms, kinds, token)
         }
     };
     let limits = Limits {

@@ -6,12 +6,14 @@ use std::time::Duration;
 use hharome_hardware::card::redact::ToldAts;
 use hharome_hardware::code::framing::Framing;
 use hharome_hardware::code::hid_pos::ScanCarrier;
+use hharome_hardware::code::keyboard::redact::KeyRedactor;
 use hharome_hardware::code::redact::CodeRedactor;
 use hharome_hardware::cpu_card::redact::CpuCardRedactor;
 use hharome_hardware::id_card::redact::CardRedactor;
 use hharome_hardware::id_card::usb::{Carriage, SamCarrier};
 use hharome_hardware::infrared::Language;
 use hharome_hardware::infrared::redact::SensorRedactor;
+use hharome_hardware::input::redact::InputRedactor;
 use hharome_hardware::microphone::redact::SoundRedactor;
 use hharome_hardware::port::tape::PortEvent;
 use hharome_hardware::pseudonym::Pseudonyms;
@@ -33,24 +35,31 @@ pub(super) struct When {
 /// What stands between what happened and the disk.
 pub struct Redaction(Option<Redactors>);
 
-/// How those devices that are on USB carry what their redactors know; none on a serial line.
-#[derive(Default)]
-pub struct Carriers {
-    /// The ID-card reader.
-    pub id_card: Option<Carriage>,
-    /// The scanner.
-    pub qr_scanner: Option<ScanCarrier>,
-}
-
 struct Redactors {
     pseudonyms: Pseudonyms,
     ats: ToldAts,
     frames: FrameRedactor,
-    framing: Framing,
-    idle: Duration,
-    sensor: Language,
-    carriers: Carriers,
+    kinds: Kinds,
     ports: BTreeMap<&'static str, Port>,
+}
+
+/// What the ports speak of devices that have several drivers.
+#[derive(Clone)]
+pub struct Kinds {
+    /// How codes are cut out of what the scanner says.
+    pub framing: Framing,
+    /// The gap that ends a code where there is no suffix.
+    pub idle: Duration,
+    /// The scanner types.
+    pub scanner_types: bool,
+    /// The buzzer is an input device.
+    pub buzzer_is_input: bool,
+    /// The language of the presence sensor.
+    pub sensor: Language,
+    /// How the ID-card reader's frames are carried, of one on USB.
+    pub id_card: Option<Carriage>,
+    /// How the scanner's codes are carried, of one on USB.
+    pub qr_scanner: Option<ScanCarrier>,
 }
 
 /// The redactor of one port.
@@ -67,37 +76,12 @@ impl Redaction {
         Self(None)
     }
 
-    /// Everything that is a person's is replaced. A scanner's codes are cut out of its bytes by
-    /// `framing` and the gap `idle`; `token` is the one that clients have to show.
+    /// Everything that is a person's is replaced. `token` is the one that clients have to show.
     #[must_use]
-    pub fn new(
-        pseudonyms: Pseudonyms,
-        framing: Framing,
-        idle: Duration,
-        token: Option<&str>,
-        carriers: Carriers,
-    ) -> Self {
+    pub fn new(pseudonyms: Pseudonyms, kinds: Kinds, token: Option<&str>) -> Self {
         let ats = ToldAts::default();
         let frames = FrameRedactor::new(pseudonyms.clone(), ats.clone(), token);
-        Self(Some(Redactors {
-            pseudonyms,
-            ats,
-            frames,
-            framing,
-            idle,
-            sensor: Language::Ld2410,
-            carriers,
-            ports: BTreeMap::new(),
-        }))
-    }
-
-    /// The same, where the presence sensor speaks this language.
-    #[must_use]
-    pub fn with_sensor(mut self, language: Language) -> Self {
-        if let Some(redactors) = &mut self.0 {
-            redactors.sensor = language;
-        }
-        self
+        Self(Some(Redactors { pseudonyms, ats, frames, kinds, ports: BTreeMap::new() }))
     }
 
     /// An event of a port; those that can be let go. What was before the recording is not put
@@ -169,24 +153,27 @@ impl Redactors {
         let pseudonyms = self.pseudonyms.clone();
         match device {
             "qr_scanner" => {
-                let framing = self.framing.clone();
-                let codes = CodeRedactor::new(pseudonyms.clone(), framing, self.idle);
-                match &self.carriers.qr_scanner {
-                    Some(carrier) => {
-                        Box::new(PacketRedactor::new(pseudonyms, carrier.clone(), codes))
-                    }
+                let Kinds { framing, idle, scanner_types, qr_scanner, .. } = self.kinds.clone();
+                if scanner_types {
+                    return Box::new(KeyRedactor::new(pseudonyms, framing, idle));
+                }
+                let codes = CodeRedactor::new(pseudonyms.clone(), framing, idle);
+                match qr_scanner {
+                    Some(carrier) => Box::new(PacketRedactor::new(pseudonyms, carrier, codes)),
                     None => Box::new(codes),
                 }
             }
-            "id_card" if let Some(carriage) = self.carriers.id_card => {
+            "id_card" if let Some(carriage) = self.kinds.id_card => {
                 let cards = CardRedactor::new(pseudonyms.clone());
                 Box::new(PacketRedactor::new(pseudonyms, SamCarrier::new(carriage), cards))
             }
+            "input" => Box::new(InputRedactor::default()),
+            "buzzer" if self.kinds.buzzer_is_input => Box::new(InputRedactor::default()),
             "cpu_card" | "psam_1" | "psam_2" | "buzzer" => {
                 Box::new(CpuCardRedactor::new(pseudonyms, self.ats.clone()))
             }
             "microphone" => Box::<SoundRedactor>::default(),
-            "infrared" => Box::new(SensorRedactor::new(self.sensor)),
+            "infrared" => Box::new(SensorRedactor::new(self.kinds.sensor)),
             "speech" => Box::new(SpeechRedactor::new(pseudonyms)),
             "social_security_card" => Box::new(SocialSecurityRedactor::new(pseudonyms)),
             // What a reader of ID cards says is the strictest reading of any bytes: all that is no
@@ -225,7 +212,16 @@ mod tests {
             trigger: None,
         };
         let pseudonyms = Pseudonyms::with_key([7; 32]);
-        Redaction::new(pseudonyms, framing, Duration::from_millis(100), None, Carriers::default())
+        let kinds = Kinds {
+            framing,
+            idle: Duration::from_millis(100),
+            scanner_types: false,
+            buzzer_is_input: false,
+            sensor: Language::Ld2410,
+            id_card: None,
+            qr_scanner: None,
+        };
+        Redaction::new(pseudonyms, kinds, None)
     }
 
     /// What a module says that was in the middle of a card when its line was opened.

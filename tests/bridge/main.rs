@@ -25,11 +25,13 @@ mod frames;
 mod id_card;
 mod id_card_calls;
 mod infrared;
+mod keyboard;
 #[expect(dead_code, reason = "the recordings' own test uses all of it")]
 #[path = "../recordings/leaks.rs"]
 mod leaks;
 mod life;
 mod microphone;
+mod operation;
 #[expect(dead_code, unused_imports, reason = "the port's own tests use all of it")]
 #[path = "../pcscd/mod.rs"]
 mod pcscd;

@@ -117,12 +117,13 @@ async fn chinese_aloud(daemon: &Daemon, client: &mut Client, card: &SoundCard, r
     let alone = length_of(voice, rate, TEXT).await;
     let mut spoken = 0;
     let mut before = Sound::of(card);
-    for (params, expected) in [
-        (json!({"text": TEXT}), alone),
-        (json!({"text": format!("{TEXT},{TEXT}")}), 2.0 * alone),
-        (json!({"text": TEXT, "rate": 2}), alone / 2.0),
-        (json!({"text": TEXT, "rate": 0}), alone * 2.1),
-        (json!({"text": TEXT, "rate": 1e9, "pitch": 1e9}), alone / 2.8),
+    // At other rates pauses do not change as words do.
+    for (params, expected, tolerance) in [
+        (json!({"text": TEXT}), alone, 0.15),
+        (json!({"text": format!("{TEXT},{TEXT}")}), 2.0 * alone, 0.15),
+        (json!({"text": TEXT, "rate": 2}), alone / 2.0, 0.25),
+        (json!({"text": TEXT, "rate": 0}), alone * 2.1, 0.25),
+        (json!({"text": TEXT, "rate": 1e9, "pitch": 1e9}), alone / 2.8, 0.25),
     ] {
         say(client, params.clone()).await;
         spoken += 1;
@@ -130,7 +131,7 @@ async fn chinese_aloud(daemon: &Daemon, client: &mut Client, card: &SoundCard, r
         let all = Sound::of(card);
         let sound = all.since(&before);
         let seconds = sound.seconds();
-        assert!(about(seconds, expected, 0.25), "{params}: {seconds} s, not {expected}");
+        assert!(about(seconds, expected, tolerance), "{params}: {seconds} s, not {expected}");
         assert!(sound.loudness() > 1000.0, "{params}: {}", sound.loudness());
         before = all;
     }
@@ -160,11 +161,11 @@ async fn speech_dispatcher_reads_chinese_aloud() {
     let voice = row.split_whitespace().nth(1).expect("a voice");
     assert_eq!(voice, "cmn-latn-pinyin");
     reads_chinese(voice).await;
-    // 170 words a minute are rate 0; the letters of the pinyin would take more than twice as long.
+    // 170 words a minute are rate 0; the letters of the pinyin would take a quarter longer.
     chinese_aloud(&daemon, &mut client, &service.card, "170").await;
     let letters = length_of("cmn", "170", TEXT).await;
     let chinese = length_of(voice, "170", TEXT).await;
-    assert!(letters > 1.3 * chinese, "{letters} and {chinese} s cannot be told apart");
+    assert!(letters > 1.2 * chinese, "{letters} and {chinese} s cannot be told apart");
 }
 
 #[tokio::test]

@@ -25,4 +25,5 @@ mod gadget;
 mod hid;
 mod id_card;
 mod machine;
+mod modem_lines;
 mod scanner;

@@ -60,6 +60,8 @@ pub enum Found {
     Code(Code),
     /// A code over the limit, thrown away.
     TooLong,
+    /// A code of which something was lost, thrown away.
+    Torn,
 }
 
 /// Cuts a stream into codes.
@@ -70,13 +72,15 @@ pub struct Framer {
     searched: usize,
     /// A code over the limit is being thrown away up to its end.
     skipping: bool,
+    /// Something of the code was lost, which is why it is being thrown away.
+    lost: bool,
 }
 
 impl Framer {
     /// A framer at the beginning of a stream.
     #[must_use]
     pub fn new(framing: Framing) -> Self {
-        Self { framing, buffer: BytesMut::new(), searched: 0, skipping: false }
+        Self { framing, buffer: BytesMut::new(), searched: 0, skipping: false, lost: false }
     }
 
     /// Adds what has arrived.
@@ -88,7 +92,14 @@ impl Framer {
     pub fn clear(&mut self) {
         self.buffer.clear();
         self.searched = 0;
-        self.skipping = false;
+        (self.skipping, self.lost) = (false, false);
+    }
+
+    /// Something is lost where the stream is now: the code that it belongs to is thrown away up to
+    /// its end.
+    pub fn lose(&mut self) {
+        self.clear();
+        (self.skipping, self.lost) = (true, true);
     }
 
     /// Whether a code has begun and not ended.
@@ -142,7 +153,8 @@ impl Framer {
     /// `None` for an empty code.
     fn finish(&mut self, bytes: &[u8]) -> Option<Found> {
         if std::mem::take(&mut self.skipping) || bytes.len() > MAX_CODE {
-            return Some(Found::TooLong);
+            let lost = std::mem::take(&mut self.lost);
+            return Some(if lost { Found::Torn } else { Found::TooLong });
         }
         // A module set to CR LF where CR is configured: the LF belongs to the code before.
         let bytes = match bytes {

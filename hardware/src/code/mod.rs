@@ -1,11 +1,13 @@
 //! Scanners of QR and bar codes.
 //!
-//! [`serial`] is the driver, [`framing`] cuts its bytes into codes, [`trigger`] holds the command
+//! [`serial`] is the driver of scanners on a line of bytes, [`keyboard`] that of those that type;
+//! [`framing`] cuts its bytes into codes, [`trigger`] holds the command
 //! sets of modules that scan on request; [`hid_pos`] brings it what HID scanners say in reports.
 //! [`virtual_scanner`] is the far end of the wire.
 
 pub mod framing;
 pub mod hid_pos;
+pub mod keyboard;
 pub mod redact;
 pub mod serial;
 pub mod trigger;

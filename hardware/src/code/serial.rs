@@ -125,9 +125,17 @@ impl SerialScanner {
             tokio::select! {
                 biased;
                 read = session.line.read(&mut chunk) => {
-                    let read = match read? {
-                        0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "unplugged")),
-                        read => read,
+                    let read = match read {
+                        Ok(0) => {
+                            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "unplugged"));
+                        }
+                        Ok(read) => read,
+                        // A keyboard's word for what it cannot tell.
+                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                            session.framer.lose();
+                            continue;
+                        }
+                        Err(error) => return Err(error),
                     };
                     tracing::trace!(bytes = read, "scanner");
                     session.framer.push(&chunk[..read]);
@@ -160,6 +168,10 @@ impl SerialScanner {
             Found::TooLong => {
                 tracing::debug!("a code over the limit was thrown away");
                 status.count("tooLong");
+                return;
+            }
+            Found::Torn => {
+                status.count("torn");
                 return;
             }
         };

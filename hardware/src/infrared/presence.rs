@@ -141,6 +141,15 @@ impl Presence {
         self.0.lock().seen.see(sight)
     }
 
+    /// Whether a listener is still to be told of somebody who is gone again: a recording that began
+    /// now would not have seen that visit.
+    #[must_use]
+    pub fn has_untold_visit(&self) -> bool {
+        let inner = self.0.lock();
+        let (seen, there) = (inner.seen, inner.seen.now == Sight::Somebody);
+        !there && inner.listening.values().any(|one| seen.since(one.mark) == Some(true))
+    }
+
     /// The sensor's line is open.
     pub fn opened(&self) {
         self.0.settled.send_replace(true);
@@ -296,6 +305,22 @@ mod tests {
         let (second, other) = (presence.listen(1).unwrap(), presence.listen(2).unwrap());
         drop(first);
         assert_eq!([second.look(), other.look()], [Some(true), Some(false)]);
+    }
+
+    #[test]
+    fn a_visit_is_untold_from_its_end_until_everybody_knows() {
+        let presence = Presence::new();
+        presence.see(Nobody);
+        let listeners = [1, 2].map(|owner| presence.listen(owner).unwrap());
+        presence.see(Somebody);
+        // Whoever begins to look now sees it.
+        assert!(!presence.has_untold_visit());
+        presence.see(Nobody);
+        for listener in &listeners {
+            assert!(presence.has_untold_visit());
+            assert_eq!(listener.look(), Some(true));
+        }
+        assert!(!presence.has_untold_visit());
     }
 
     #[test]

@@ -9,10 +9,12 @@
 //! after [`SYN_DROPPED`], when the kernel had to drop events. What is written to a line goes to the
 //! device: tones, lights.
 //!
-//! [`evdev`] is the port of the kernel's devices, [`found`] tells which there are.
+//! [`evdev`] is the port of one of the kernel's devices, [`group`] that of many at once, [`found`]
+//! tells which there are.
 
 pub mod evdev;
 pub mod found;
+pub mod group;
 mod watch;
 
 use bytes::{Buf, BytesMut};

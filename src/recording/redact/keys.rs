@@ -180,7 +180,7 @@ const DEVICES: [&str; 13] = [
 /// What the daemon's own calls can be told to do.
 const VERBS: &[&str] = &[
     "put", "lift", "scan", "fault", "enter", "cancel", "tone", "wav", "silence", "come", "go",
-    "pulse",
+    "pulse", "key", "touch", "type",
 ];
 
 /// What a simulated device can suffer from.

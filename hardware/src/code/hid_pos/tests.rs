@@ -145,6 +145,7 @@ fn codes(carrier: &mut ScanCarrier, packets: &[Packet]) -> (Vec<String>, usize) 
             match found {
                 Found::Code(Code(code)) => codes.push(code),
                 Found::TooLong => too_long += 1,
+                Found::Torn => {}
             }
         }
     }

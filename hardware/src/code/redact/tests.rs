@@ -117,7 +117,7 @@ fn found(events: &[At], framing: &Framing) -> Vec<Found> {
 fn invented(found: Vec<Found>) -> Vec<Found> {
     let invented = |found| match found {
         Found::Code(Code(code)) => Found::Code(Code(pseudonyms().code(&code))),
-        Found::TooLong => Found::TooLong,
+        other => other,
     };
     found.into_iter().map(invented).collect()
 }

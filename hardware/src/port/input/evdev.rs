@@ -128,7 +128,7 @@ fn is_denied(path: &Path) -> bool {
 }
 
 /// An open device.
-struct EvdevLine {
+pub(super) struct EvdevLine {
     events: EventStream,
     /// What the driver has not read yet.
     ready: VecDeque<InputEvent>,
@@ -142,7 +142,7 @@ struct EvdevLine {
 
 impl EvdevLine {
     /// Opens a device and reads its state. Does not wait.
-    fn open(path: &Path, ability: Ability, grab: bool) -> Result<Self, PortError> {
+    pub(super) fn open(path: &Path, ability: Ability, grab: bool) -> Result<Self, PortError> {
         let failed = |source: io::Error| error(path, source);
         let mut device = RawDevice::open(path).map_err(failed)?;
         if !is_able(&device, ability) {

@@ -30,8 +30,13 @@ impl Watch {
         }
     }
 
+    /// Watches for any device.
+    pub(super) fn of_all() -> Self {
+        Self::over(&[Path::new(FOLDER)])
+    }
+
     /// Watches these folders, or of those that are not there the nearest above.
-    pub(super) fn over(folders: &[&Path]) -> Self {
+    fn over(folders: &[&Path]) -> Self {
         let begin = || -> io::Result<EventStream<[u8; 4096]>> {
             let inotify = Inotify::init()?;
             for folder in folders {
