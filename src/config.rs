@@ -264,7 +264,6 @@ impl Config {
                 if devices.is_empty() { "all".to_owned() } else { devices.join(", ") }
             }),
             "buzzer" => match self.buzzer.driver {
-                BuzzerDriver::Evdev => self.buzzer.device.clone(),
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Program => self.buzzer.program.first().cloned(),
                 _ => None,

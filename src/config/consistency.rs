@@ -149,16 +149,10 @@ fn places(config: &Config, document: &mut Document<'_>) {
         );
     }
     let named = "an absolute path, vendor and product, or a name (hharome devices lists them)";
-    let mut needed = |section: &'static str, key: &str, is_missing: bool| {
-        if is_missing {
-            let wrong = "is missing, and driver \"evdev\" needs it";
-            document.note(section, Some(key), wrong, named);
-        }
-    };
-    let types = scanner.driver == QrScannerDriver::Evdev;
-    needed("qr_scanner", "port", types && scanner.port.is_none());
-    let sounds = config.buzzer.driver == BuzzerDriver::Evdev;
-    needed("buzzer", "device", sounds && config.buzzer.device.is_none());
+    if scanner.driver == QrScannerDriver::Evdev && scanner.port.is_none() {
+        let wrong = "is missing, and driver \"evdev\" needs it";
+        document.note("qr_scanner", Some("port"), wrong, named);
+    }
 }
 
 fn psam_slots(config: &Config, document: &mut Document<'_>) {

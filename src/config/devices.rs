@@ -612,12 +612,6 @@ section! {
         /// answer when they have sounded must do so within 3 s, or libccid gives them up.
         max_units: u8 = 255;
         "max_units", Default("255"), whole(1, 255, ""), Restart;
-        /// Which input device beeps, for evdev, by path, vendor and product, or a pattern over its name.
-        device: Option<String> = None;
-        "device", Example(r#""PC Speaker""#), optional(place()), Restart;
-        /// How high it beeps, for evdev. One that has a bell only sounds as it does.
-        frequency_hz: u16 = 1000;
-        "frequency_hz", Default("1000"), whole(20, 20_000, "Hz"), Restart;
         /// The program and its arguments, for program; {ms} becomes the length of the beep. It is
         /// run without a shell, and must end within 5 s after its beep.
         program: Vec<String> = Vec::new();
