@@ -460,7 +460,6 @@ impl Config {
 const RUNNABLE: &[(&str, &str)] = &[
     ("qr_scanner", "evdev"),
     ("input", "evdev"),
-    ("buzzer", "evdev"),
     ("id_card", "sam-v-serial"),
     ("id_card", "sam-v-usb"),
     ("id_card", "sam-v-hidraw"),

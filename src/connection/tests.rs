@@ -407,8 +407,11 @@ async fn what_is_not_there_is_unsupported_and_what_is_not_configured_unavailable
     let mut client = connect(&Bridge::new(Config::default()));
     for (frame, kind) in [
         (json!({"action": "noSuchThing", "taskId": "1"}), "unsupported"),
-        (json!({"action": "speech", "taskId": "1", "params": {"text": "一"}}), "unsupported"),
-        (json!({"action": "speech", "taskId": "1"}), "unsupported"),
+        (
+            json!({"action": "receiptPrinting", "taskId": "1", "params": {"printList": []}}),
+            "unsupported",
+        ),
+        (json!({"action": "receiptPrinting", "taskId": "1"}), "unsupported"),
         (json!({"action": "startBuzzer", "taskId": "1"}), "bad_request"),
         (buzzer("1"), "device_unavailable"),
         (card("1"), "device_unavailable"),

@@ -250,11 +250,11 @@ async fn a_simulated_reader_is_put_on_lifted_and_broken() {
 
 #[tokio::test]
 async fn a_driver_that_is_not_there_yet_is_unsupported_and_none_is_not_configured() {
-    let sections = "[qr_scanner]\ndriver = \"evdev\"\nport = \"/dev/input/event0\"\n";
+    let sections = "[buzzer]\ndriver = \"evdev\"\n";
     let mut daemon = Daemon::start("", sections).await;
-    daemon.said("[qr_scanner] driver").await;
+    daemon.said("[buzzer] driver").await;
     let mut client = daemon.unix().await;
-    let reply = client.ask(r#"{"action":"getQRCode","taskId":"1"}"#).await;
+    let reply = client.ask(r#"{"action":"startBuzzer","taskId":"1","params":{"beep":50}}"#).await;
     assert_eq!(kind(&reply), "unsupported");
     assert_eq!(kind(&client.ask(ASK).await), "device_unavailable");
 }

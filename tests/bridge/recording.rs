@@ -110,7 +110,7 @@ async fn a_recording_holds_what_passed_between_its_start_and_its_stop() {
     assert_eq!((mode(&folder), mode(&folder.join(META_FILE))), (0o700, 0o600));
     let meta: Value =
         serde_json::from_slice(&fs::read(folder.join(META_FILE)).expect("meta")).expect("JSON");
-    assert_eq!(meta["format"], json!({"major": 1, "minor": 1}));
+    assert_eq!(meta["format"], json!({"major": 1, "minor": 2}));
     assert_eq!(meta["personalData"], "replaced");
     assert_eq!(meta["config"]["id_card"]["driver"], "simulated");
 
