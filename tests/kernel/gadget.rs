@@ -37,15 +37,7 @@ impl Function {
     pub(crate) fn serial() -> Self {
         Self { name: "acm.0", attributes: Vec::new() }
     }
-
-    /// An interface whose pipes are files of a program's own ([`crate::pipes`]).
-    pub(crate) fn of_a_program() -> Self {
-        Self { name: "ffs.pipes", attributes: Vec::new() }
-    }
 }
-
-/// Modules for devices with pipes.
-pub(crate) const PIPE_MODULES: [&str; 3] = ["dummy_hcd", "libcomposite", "usb_f_fs"];
 
 /// Modules for devices with a HID interface.
 pub(crate) const HID_MODULES: [&str; 5] =
@@ -136,7 +128,7 @@ impl Drop for Gadget {
 }
 
 /// The device's end of its serial line. While it is open the host sees carrier and DSR.
-pub(crate) type SerialEnd = Far<SerialStream>;
+pub(crate) struct SerialEnd(SerialStream);
 
 impl SerialEnd {
     /// Opens it, once the host has configured the device.
@@ -148,17 +140,14 @@ impl SerialEnd {
     }
 }
 
-/// A far line out of any stream. The host's rate is not known: over USB it is a request that the
-/// device's side keeps to itself.
-pub(crate) struct Far<S>(pub(crate) S);
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> FarLine for Far<S> {
+impl FarLine for SerialEnd {
     fn host_baud(&self) -> Option<u32> {
+        // The rate goes over USB as a request that the device's side keeps to itself.
         None
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Far<S> {
+impl AsyncRead for SerialEnd {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -168,7 +157,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Far<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Far<S> {
+impl AsyncWrite for SerialEnd {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -178,7 +167,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Far<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A serial line's own flush blocks.
         Poll::Ready(Ok(()))
     }
 

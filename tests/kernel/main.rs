@@ -18,21 +18,12 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "whatever goes wrong in a test fails it")]
 
 mod bulk;
-mod buzzer;
 #[expect(dead_code, reason = "the bridge's own tests use all of it")]
 #[path = "../bridge/fixture.rs"]
 mod fixture;
 mod gadget;
-mod gpio_bridge;
 mod hid;
 mod id_card;
-mod input_devices;
 mod machine;
-mod microphone;
 mod modem_lines;
-mod operation;
-mod permission;
-mod pipes;
-mod presence;
 mod scanner;
-mod sound_card;
