@@ -114,7 +114,8 @@ fn scans() -> String {
 #[tokio::test]
 async fn what_a_scanner_types_reaches_a_client_and_counts_as_operation() {
     let event = json!({"channel": "initQRListener", "data": {"qrCode": "Ab-9"}});
-    for place in ["Example*Scanner", "/dev/input/event7", "1209:c0de"] {
+    // Not by its path: umockdev's realpath (0.17.16) writes beyond what it has allocated.
+    for place in ["Example*Scanner", "1209:c0de"] {
         let section = format!("[qr_scanner]\ndriver = \"evdev\"\nport = \"{place}\"\n");
         let machine = Machine::start(&format!("{section}[timeouts]\noperation = 3000\n"));
         let mut client = machine.client().await;
