@@ -1,7 +1,7 @@
 //! The languages of presence sensors: from the bytes of a line to what is said. Pure.
 //!
-//! [`Language::step`] looks at the bytes in front: a whole sentence, garbage, or not enough yet. The
-//! driver reads by it ([`Framer`]), and so does the redactor, so that nothing which the driver did not
+//! `step` looks at the bytes in front: a whole sentence, garbage, or not enough yet. The
+//! driver reads by it (`Framer`), and so does the redactor, so that nothing which the driver did not
 //! understand stays in a recording.
 
 use std::str::FromStr;

@@ -99,7 +99,7 @@ impl Microphone {
     /// Ends when the device is open for those who listen, at once where it is already.
     ///
     /// # Errors
-    /// Why it is not; within [`OPENING`] at the latest.
+    /// Why it is not; within `OPENING` at the latest.
     pub async fn hears(&self) -> Result<(), Deaf> {
         let opened = async {
             loop {

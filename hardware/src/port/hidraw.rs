@@ -1,4 +1,4 @@
-//! HID devices as the kernel offers them raw, /dev/hidrawN, as lines of [`packets`].
+//! HID devices as the kernel offers them raw, /dev/hidrawN, as lines of [packets](super::packets).
 //!
 //! ```text
 //! device ─► kind 0: the report descriptor, once, before anything else

@@ -7,7 +7,7 @@
 //! The library blocks, and its poll descriptors tell nothing with plug-ins, so each opening has a
 //! thread of its own that reads. It never waits for the daemon: pieces that nobody takes are dropped
 //! and told as a gap. A thread that hangs in the library is left behind; the next opening has another
-//! one, up to [`MOST_THREADS`].
+//! one, up to `MOST_THREADS`.
 //!
 //! The packets, as [`super::packets`] has them. From the device: [`OPENED`], then, once the driver has
 //! said [`BEGIN`], [`SOUND`] and [`GAP`] in the order of time; [`TROUBLE`] is the last one. The sound

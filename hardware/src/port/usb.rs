@@ -1,4 +1,4 @@
-//! USB devices with bulk pipes, through usbfs, as lines of [`packets`]: the kind of a packet is the
+//! USB devices with bulk pipes, through usbfs, as lines of [packets](super::packets): the kind of a packet is the
 //! address of its endpoint, and its data one transfer's, inwards one of at most the endpoint's
 //! packet size.
 //!
@@ -11,7 +11,7 @@
 //! Opened is the first interface that has all four pipes of [`SAM_PIPES`], else the first with a pair
 //! of bulk pipes, whose first IN and first OUT are used. A driver of the kernel's that holds it is
 //! detached. A stalled pipe is cleared. Opening blocks for a few milliseconds, so it is done on a
-//! thread that is left behind after [`OPENING`].
+//! thread that is left behind after `OPENING`.
 
 use std::collections::VecDeque;
 use std::future::Future;

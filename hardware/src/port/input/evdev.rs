@@ -1,7 +1,7 @@
 //! The kernel's input devices (`/dev/input/event…`) as ports.
 //!
 //! Opened by the task of a device that is one: a scanner that types, a sensor, a beeper. A device
-//! that is not there is awaited by [`super::watch`]; one that goes ends its line with `ENODEV`. A
+//! that is not there is awaited by `watch`; one that goes ends its line with `ENODEV`. A
 //! line that is dropped gives the device back to whoever else wants its keys.
 //!
 //! ```text
