@@ -89,6 +89,10 @@ impl Capture {
         let said = Output::local_error_handler().ok();
         let ended = self.open().and_then(|device| self.listen(&device));
         let Err(End::Trouble(errno, words)) = ended else { return };
+        let errno = match errno {
+            Errno::NOENT | Errno::NODEV if cards_are_denied(Path::new("/dev/snd")) => Errno::ACCESS,
+            other => other,
+        };
         let said = said.map(|said| said.borrow().buffer_string(first_words)).unwrap_or_default();
         let words = [words, said, self.session_words(errno)];
         let words: Vec<&str> =
@@ -304,6 +308,20 @@ fn first_words(said: &[u8]) -> String {
     words.chars().take(200).collect()
 }
 
+/// Whether there are cards and none of them may be asked for its name: to the library that is no
+/// card of this name.
+fn cards_are_denied(folder: &Path) -> bool {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut cards = files
+        .filter(|file| file.file_name().to_string_lossy().starts_with("controlC"))
+        .map(|file| std::fs::File::open(file.path()))
+        .peekable();
+    let denied = |card: std::io::Result<_>| {
+        card.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+    };
+    cards.peek().is_some() && cards.all(denied)
+}
+
 /// Which permission is missing at the sockets of the session's sound server, as far as that shows.
 fn session_words(session: Option<&str>) -> String {
     const NONE: &str = "the sound belongs to the desktop session of the kiosk's user: set runtime_dir \
@@ -337,6 +355,16 @@ fn session_words(session: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cards_that_may_be_asked_or_are_none_are_not_denied() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!cards_are_denied(&folder.path().join("none")));
+        std::fs::write(folder.path().join("timer"), "").unwrap();
+        assert!(!cards_are_denied(folder.path()));
+        std::fs::write(folder.path().join("controlC0"), "").unwrap();
+        assert!(!cards_are_denied(folder.path()));
+    }
 
     #[test]
     fn a_chunk_is_read_in_equal_pieces_that_are_not_long() {
