@@ -98,9 +98,14 @@ impl Daemon {
         environment: &[(&str, &Path)],
     ) -> Self {
         write_config(folder.path(), listen, sections);
-        let config = folder.path().join("config.toml");
         let mut command = hharome(folder.path());
-        command.envs(environment.iter().copied()).arg("serve").arg("--config").arg(config);
+        command.envs(environment.iter().copied());
+        Self::begin(folder, command).await
+    }
+
+    /// A daemon by this command, with the configuration that is in its folder.
+    pub(crate) async fn begin(folder: TempDir, mut command: Command) -> Self {
+        command.arg("serve").arg("--config").arg(folder.path().join("config.toml"));
         let mut child = command.spawn().expect("the daemon starts");
         let stderr = child.stderr.take().expect("stderr is piped");
         let (said, log) = watch::channel(Vec::new());

@@ -22,8 +22,15 @@ mod bulk;
 #[path = "../bridge/fixture.rs"]
 mod fixture;
 mod gadget;
+mod gpio_bridge;
 mod hid;
 mod id_card;
+mod input_devices;
 mod machine;
+mod microphone;
 mod modem_lines;
+mod operation;
+mod permission;
+mod presence;
 mod scanner;
+mod sound_card;

@@ -1,13 +1,17 @@
-//! Scanners: on a USB serial line.
+//! Scanners: on a USB serial line, and as a keyboard that types.
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use evdev::{Device, KeyCode};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use crate::fixture::{Client, Daemon, kind, soon};
 use crate::gadget::{Function, Gadget, SERIAL_MODULES, SerialEnd};
+use crate::input_devices::{INPUT_MODULES, InputDevice};
 use crate::machine;
 
 const ASK: &str = r#"{"action":"getQRCode","event":"open","taskId":"q","params":{}}"#;
@@ -84,4 +88,104 @@ async fn a_scanner_on_a_usb_serial_line_is_pulled_out_and_read_again() {
     assert_eq!(opened.len(), 1, "{tape}");
     let modem = json!({"cts": true, "dsr": false, "dcd": false, "ri": false});
     assert_eq!(opened[0]["open"]["modem"], modem, "{tape}");
+}
+
+const KEYBOARD: &str = "[qr_scanner]\ndriver = \"evdev\"\nport = \"0c2e:0b61\"\n";
+
+#[tokio::test]
+async fn a_scanner_that_types_is_heard_by_the_bridge_alone_and_plugged_in_again() {
+    let machine = machine::take().await;
+    machine.load(&INPUT_MODULES);
+    let mut keyboard = InputDevice::keyboard("A keyboard", (0x1d6b, 0x0301)).await;
+    let mut scanner = InputDevice::keyboard("Scanner", (0x0c2e, 0x0b61)).await;
+    // Another program that reads all keyboards, as a desktop does.
+    let mut desktop = Device::open(scanner.path()).expect("it may be opened");
+    desktop.set_nonblocking(true).expect("it may be asked only");
+
+    let mut daemon = Daemon::start("", KEYBOARD).await;
+    daemon.ready("qr_scanner").await;
+    let mut client = daemon.unix().await;
+    client.on("initQRListener").await;
+    keyboard.types("not a code\n").await;
+    let code = "https://example.com/?a=1&B={x}~\\\"|^";
+    scanner.types(&format!("{code}\n")).await;
+    hears(&mut client, code).await;
+    assert!(desktop.fetch_events().is_err(), "the desktop has heard it as well");
+
+    let mut caller = daemon.unix().await;
+    caller.send(ASK).await;
+    caller.nothing_came().await;
+    scanner.types("690123").await;
+    drop((scanner, desktop));
+    assert_eq!(kind(&caller.next().await), "device_unavailable");
+    daemon.device("qr_scanner", |device| device["state"] == "absent").await;
+
+    let mut scanner = InputDevice::keyboard("Scanner", (0x0c2e, 0x0b61)).await;
+    daemon.ready("qr_scanner").await;
+    caller.send(ASK).await;
+    caller.nothing_came().await;
+    scanner.types("0690123\n").await;
+    assert_eq!(caller.next().await["data"], json!({"qrCode": "0690123"}));
+    hears(&mut client, "0690123").await;
+    client.nothing_came().await;
+
+    // The daemon gone, the device is everybody's again.
+    daemon.signal(Signal::TERM);
+    daemon.ended().await;
+    let mut desktop = Device::open(scanner.path()).expect("it may be opened");
+    desktop.set_nonblocking(true).expect("it may be asked only");
+    scanner.types("x").await;
+    let event = desktop.fetch_events().expect("events").next().expect("an event");
+    assert_eq!((event.code(), event.value()), (KeyCode::KEY_X.code(), 1));
+}
+
+/// How long the end of a code takes from the key to whoever waits for it: a program that reads the
+/// device itself, and a client of the bridge, by turns, each at a scanner of its own.
+#[tokio::test]
+async fn measured_how_long_a_scanned_code_takes_to_a_client_over_reading_the_device() {
+    const ROUNDS: usize = 100;
+    const CODE: &str = "690123";
+    let machine = machine::take().await;
+    machine.load(&INPUT_MODULES);
+    let mut scanner = InputDevice::keyboard("Scanner", (0x0c2e, 0x0b61)).await;
+    let mut other = InputDevice::keyboard("Other scanner", (0x0c2e, 0x0b62)).await;
+    let direct = Device::open(other.path()).expect("it may be opened");
+    let mut direct = direct.into_event_stream().expect("a stream");
+    let daemon = Daemon::start("", KEYBOARD).await;
+    daemon.ready("qr_scanner").await;
+    let mut client = daemon.unix().await;
+    client.on("initQRListener").await;
+
+    let (mut read, mut told) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        other.types(CODE).await;
+        let began = Instant::now();
+        other.strike(KeyCode::KEY_ENTER);
+        loop {
+            let event = soon("an event", direct.next_event()).await.expect("an event");
+            if (event.code(), event.value()) == (KeyCode::KEY_ENTER.code(), 1) {
+                break;
+            }
+        }
+        read.push(began.elapsed());
+
+        scanner.types(CODE).await;
+        let began = Instant::now();
+        scanner.strike(KeyCode::KEY_ENTER);
+        hears(&mut client, CODE).await;
+        told.push(began.elapsed());
+    }
+    let figures = |times: &mut Vec<Duration>| {
+        times.sort();
+        let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)];
+        (at(50).as_secs_f64() * 1e3, at(99).as_secs_f64() * 1e3)
+    };
+    let ((read, read_99), (told, told_99)) = (figures(&mut read), figures(&mut told));
+    println!(
+        "bench: enter key to qrCode event: median {told:.2} ms, p99 {told_99:.2}; the device read \
+         directly: {read:.2}, p99 {read_99:.2}; over it: {:.2}, p99 {:.2} (target 2; {ROUNDS} rounds, \
+         in software emulation)",
+        told - read,
+        told_99 - read_99,
+    );
 }
