@@ -1,0 +1,87 @@
+//! The buzzer.
+
+use std::path::PathBuf;
+
+use hharome_hardware::buzzer::{CommandSet, Family, Program, Template};
+
+use crate::config::rule::{beep_command, beep_program, name, one_of, optional, whole};
+use crate::config::schema::section;
+use crate::config::words::{drivers, words};
+
+drivers! {
+    /// The drivers of the buzzer.
+    BuzzerDriver {
+        /// An input device with a beeper.
+        Evdev = "evdev",
+        /// The buzzer of a card reader.
+        Pcsc = "pcsc",
+        /// A program that is run for each beep.
+        Program = "program",
+    }
+}
+
+words! {
+    /// Which commands a card reader's buzzer understands.
+    BuzzerModel {
+        /// Those of the reader's name.
+        Auto = "auto",
+        /// Those of the ACR122U, in steps of 100 ms.
+        Acr122u = "acr122u",
+        /// Those of ACR1251, ACR1252, ACR1255, ACR1281 and ACR1283, in steps of 10 ms.
+        Acs = "acs",
+    }
+}
+
+section! {
+    /// What beeps.
+    Buzzer {
+        /// What drives it.
+        driver: BuzzerDriver = BuzzerDriver::None;
+        "driver", Default(r#""none""#), one_of(), Restart;
+        /// Which reader, for pcsc, a pattern as in `[cpu_card]`. Left out: the reader of `[cpu_card]`
+        /// if that is one of PC/SC, else any reader but SAM slots.
+        reader: Option<String> = None;
+        "reader", Example(r#""*ACR1252*PICC*""#),
+        optional(name("a pattern such as *ACR1252*PICC*")), Restart;
+        /// Which commands the reader's buzzer understands, for pcsc: acs are ACR1251, ACR1252,
+        /// ACR1255, ACR1281 and ACR1283; auto tells them by the reader's name.
+        model: BuzzerModel = BuzzerModel::Auto;
+        "model", Default(r#""auto""#), one_of(), Restart;
+        /// The command of another reader's buzzer, for pcsc, in hex; {time} stands for the byte that
+        /// holds the time. It goes to the reader, not to a card.
+        command: Option<Template> = None;
+        "command", Example(r#""FF 00 40 00 04 {time} 00 01 01""#), optional(beep_command()), Restart;
+        /// How long one unit of {time} in command is.
+        unit_ms: u32 = 100;
+        "unit_ms", Default("100"), whole(1, 10_000, "ms"), Restart;
+        /// How many units one command may ask for; a longer beep is several commands. Readers that
+        /// answer when they have sounded must do so within 3 s, or libccid gives them up.
+        max_units: u8 = 255;
+        "max_units", Default("255"), whole(1, 255, ""), Restart;
+        /// The program and its arguments, for program; {ms} becomes the length of the beep. It is
+        /// run without a shell, and must end within 5 s after its beep.
+        program: Vec<String> = Vec::new();
+        "program", Example(r#"["/usr/bin/beep", "-l", "{ms}"]"#), beep_program(), Restart;
+    }
+}
+
+impl Buzzer {
+    /// The commands that the section names; `None`: those of the reader's name.
+    #[must_use]
+    pub fn commands(&self) -> Option<CommandSet> {
+        let named = match self.model {
+            BuzzerModel::Auto => None,
+            BuzzerModel::Acr122u => Some(Family::Acr122u),
+            BuzzerModel::Acs => Some(Family::Acs),
+        };
+        let own = |command| CommandSet::new(command, self.unit_ms, self.max_units);
+        self.command.clone().map(own).or_else(|| named.map(Family::commands))
+    }
+
+    /// The program that is to be run; `None` if none is named.
+    #[must_use]
+    pub fn program_to_run(&self) -> Option<Program> {
+        let (path, arguments) = self.program.split_first()?;
+        Some(Program { path: PathBuf::from(path), arguments: arguments.to_vec() })
+    }
+}
