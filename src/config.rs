@@ -265,6 +265,7 @@ impl Config {
             }),
             "buzzer" => match self.buzzer.driver {
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
+                BuzzerDriver::Evdev => self.buzzer.device.clone(),
                 BuzzerDriver::Program => self.buzzer.program.first().cloned(),
                 _ => None,
             },
@@ -475,6 +476,7 @@ const RUNNABLE: &[(&str, &str)] = &[
     ("speech", "speech-dispatcher"),
     ("speech", "espeak-ng"),
     ("buzzer", "pcsc"),
+    ("buzzer", "evdev"),
     ("buzzer", "program"),
     ("microphone", "alsa"),
 ];

@@ -4,10 +4,12 @@
 //! Every section of the configuration is one device, with or without a driver, so that
 //! `bridge.status` shows all of them. A device's task runs for as long as the daemon.
 
+mod buzzer;
 mod cards;
 mod infrared;
 mod input;
 mod microphone;
+pub mod places;
 mod speech;
 pub mod usb;
 
@@ -48,7 +50,8 @@ use crate::outside::{Outside, RecordedPhotos};
 use crate::recording::recorder::{PhotoEvent, Recorder};
 use crate::simulation::{Gesture, Hand};
 
-pub use cards::{Buzzer, CpuCard, Psam};
+pub use buzzer::Buzzer;
+pub use cards::{CpuCard, Psam};
 pub use infrared::{Infrared, language as sensor_language};
 pub use input::{Input, group as input_group};
 pub use microphone::Microphone;
@@ -151,7 +154,7 @@ impl Devices {
                 &mut outside,
             ),
             microphone: microphone::microphone(&config.microphone, &config.session, &mut outside),
-            buzzer: cards::buzzer(config, &mut readers, &mut outside),
+            buzzer: buzzer::buzzer(config, &mut readers, &mut outside),
             infrared: infrared::infrared(&config.infrared, &mut outside),
             speech: speech::speech(config, &mut outside),
             input: input::input(config, activity, &mut outside),

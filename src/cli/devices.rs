@@ -263,7 +263,11 @@ fn input_device(device: &InputDevice) -> Item {
         config.push(snippet("infrared", "evdev", &[("device", path)]));
     }
     if device.beeps {
-        config.push(snippet("buzzer", "evdev", &[]));
+        config.push(snippet("buzzer", "evdev", &[("device", path)]));
+    }
+    if device.is_operated {
+        let devices = toml::Value::Array(vec![path.into()]).to_string();
+        config.push(with_values("input", "evdev", &[("devices", devices)]));
     }
     Item {
         words: joined(&[Some(path), kernel.as_deref(), Some(&bus), Some(&ids), Some(&device.name)]),
@@ -277,6 +281,7 @@ fn input_device(device: &InputDevice) -> Item {
             "types_digits": device.types_digits,
             "beeps": device.beeps,
             "senses_presence": device.senses_presence,
+            "is_operated": device.is_operated,
         }),
         config,
     }

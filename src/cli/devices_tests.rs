@@ -35,6 +35,7 @@ fn inventory() -> Inventory {
             types_digits: true,
             beeps: true,
             senses_presence: true,
+            is_operated: true,
         }],
         gpio_lines: vec![
             gpio_line("gpiochip0", 17, "GPIO17", None),
@@ -162,6 +163,7 @@ fn every_piece_of_configuration_is_valid_and_chooses_a_real_driver() {
         "cpu_card",
         "id_card",
         "infrared",
+        "input",
         "microphone",
         "printer",
         "psam",

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use hharome_hardware::id_card::photo;
+use hharome_hardware::port::input::held;
 
 /// The answer is no.
 const NO: u8 = 1;
@@ -113,9 +114,14 @@ struct Target {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    // Started by the daemon itself, for one photo; not for people.
-    if arguments.get(1).is_some_and(|command| command == photo::HELPER_COMMAND) {
-        return photo::helper_main(arguments.get(2..).unwrap_or_default());
+    // Started by the daemon itself, for one photo, or to end beeps in time; not for people.
+    if let Some((command, rest)) = arguments.get(1..).and_then(|rest| rest.split_first()) {
+        if command == photo::HELPER_COMMAND {
+            return photo::helper_main(rest);
+        }
+        if command == held::HELPER_COMMAND {
+            return held::helper::helper_main(rest);
+        }
     }
     match Arguments::parse().command {
         Command::Serve(serve) => serve::run(serve),
