@@ -35,6 +35,7 @@ pub mod microphone;
 pub mod picture;
 pub mod port;
 pub mod pseudonym;
+pub mod receipt;
 pub mod redact;
 pub mod social_security;
 pub mod source;
