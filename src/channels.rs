@@ -377,6 +377,12 @@ impl Stages {
         &self.client
     }
 
+    /// What its client calls it.
+    #[must_use]
+    pub fn task_id(&self) -> Option<&TaskId> {
+        self.call.as_ref().map(|(_, task_id)| task_id)
+    }
+
     /// The call has come so far.
     pub fn report(&self, stage: CallStage) {
         let Some((action, task_id)) = &self.call else { return };

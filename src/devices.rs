@@ -8,6 +8,7 @@ mod cards;
 mod infrared;
 mod input;
 mod microphone;
+pub mod receipt;
 mod speech;
 pub mod usb;
 
@@ -52,6 +53,7 @@ pub use cards::{Buzzer, CpuCard, Psam};
 pub use infrared::{Infrared, language as sensor_language};
 pub use input::{Input, group as input_group};
 pub use microphone::Microphone;
+pub use receipt::{Press, Receipts};
 pub use speech::Speech;
 
 /// The fact of a device that names its port.
@@ -71,6 +73,8 @@ pub struct Devices {
     pub social_security: Slot<SocialSecurityCard>,
     /// The microphone.
     pub microphone: Microphone,
+    /// The receipt printer.
+    pub receipts: Receipts,
     /// What beeps.
     pub buzzer: Buzzer,
     /// What tells whether somebody stands there.
@@ -100,6 +104,7 @@ const BUILT: &[&str] = &[
     "psam",
     "social_security_card",
     "microphone",
+    "printer",
     "infrared",
     "input",
     "speech",
@@ -151,6 +156,7 @@ impl Devices {
                 &mut outside,
             ),
             microphone: microphone::microphone(&config.microphone, &config.session, &mut outside),
+            receipts: receipt::receipts(config, &mut outside),
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
             infrared: infrared::infrared(&config.infrared, &mut outside),
             speech: speech::speech(config, &mut outside),
@@ -183,6 +189,7 @@ impl Devices {
             (&self.psam.device, self.psam.hand.as_ref()),
             (&self.social_security.device, self.social_security.hand.as_ref()),
             (&self.microphone.device, self.microphone.hand.as_ref()),
+            (&self.receipts.device, self.receipts.hand.as_ref()),
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
             (&self.infrared.device, self.infrared.hand.as_ref()),
             (&self.speech.device, self.speech.hand.as_ref()),

@@ -144,6 +144,8 @@ async fn rows(config: &Config, daemon: Option<&Status>) -> Vec<Row> {
     };
     let mut rest = config.clone();
     rest.forget_devices(|section| held(section).is_some());
+    // A probe prints nothing, and leaves the daemon's journal alone.
+    rest.printer.journal = None;
     let probed = probe(&rest).await;
     let rows = probed.into_iter().map(|own| held(&own.device).map_or(own, row));
     // Asked once, and only if there is somebody to ask for.

@@ -7,9 +7,11 @@ use std::net::SocketAddr;
 
 use super::Config;
 use super::devices::{
-    BuzzerDriver, BuzzerModel, IdCardDriver, InfraredDriver, PsamDriver, QrScannerDriver, QrTrigger,
+    BuzzerDriver, BuzzerModel, IdCardDriver, InfraredDriver, PrinterDriver, PsamDriver,
+    QrScannerDriver, QrTrigger,
 };
 use super::schema::Document;
+use super::words::Word;
 
 /// Notes every contradiction.
 pub(super) fn check(config: &Config, document: &mut Document<'_>) {
@@ -20,6 +22,7 @@ pub(super) fn check(config: &Config, document: &mut Document<'_>) {
     places(config, document);
     psam_slots(config, document);
     infrared(config, document);
+    printer(config, document);
     buzzer(config, document);
 }
 
@@ -76,6 +79,11 @@ fn ports(config: &Config, document: &mut Document<'_>) {
             "serial",
             config.infrared.port.as_deref(),
         )),
+        (config.printer.driver == PrinterDriver::EscposSerial).then_some((
+            "printer",
+            "escpos-serial",
+            config.printer.port.as_deref(),
+        )),
     ]
     .into_iter()
     .flatten()
@@ -113,6 +121,24 @@ fn infrared(config: &Config, document: &mut Document<'_>) {
             "a line's name, or CHIP:NUMBER (hharome devices lists the lines)",
         ),
         _ => {}
+    }
+}
+
+fn printer(config: &Config, document: &mut Document<'_>) {
+    let printer = &config.printer;
+    let (key, missing, allowed) = match printer.driver {
+        PrinterDriver::EscposTcp => {
+            ("address", printer.address.is_none(), "HOST:PORT, such as 192.168.1.50:9100")
+        }
+        PrinterDriver::EscposDevice => {
+            ("path", printer.path.is_none(), "/dev/usb/lp0 (hharome devices lists them)")
+        }
+        _ => return,
+    };
+    if missing {
+        let driver = printer.driver.word();
+        let wrong = format!("is missing, and driver {driver:?} needs it");
+        document.note("printer", Some(key), &wrong, allowed);
     }
 }
 
