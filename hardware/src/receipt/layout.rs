@@ -6,14 +6,21 @@
 //! their own. A receipt names customers: its types have no `Debug`, and no error or log line says
 //! what it holds.
 
+mod fonts;
+mod glyphs;
 mod picture;
+mod text;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::picture::PictureError;
-use picture::Print;
+use fonts::Fonts;
+use glyphs::{Canvas, Glyphs};
+use picture::{Picture, Refused};
+use text::{Line, Setter};
 
 /// One entry of a receipt: a text, a picture, or a text with a picture below it.
 #[derive(Clone)]
@@ -100,10 +107,19 @@ impl Default for FontSettings {
     }
 }
 
-/// Lays receipts out. Cheap to make and to clone: fonts are looked for with the first text.
+/// Lays receipts out. Cheap to make: fonts are looked for with the first text, once, and kept.
 #[derive(Clone)]
 pub struct Typesetter {
     settings: Arc<FontSettings>,
+    fonts: Arc<Mutex<Option<SharedType>>>,
+}
+
+/// The fonts and the glyphs made of them; for one receipt at a time.
+type SharedType = Arc<Mutex<Type>>;
+
+struct Type {
+    fonts: Fonts,
+    glyphs: Glyphs,
 }
 
 /// Why a receipt is not laid out. Says which entry, never what is in it.
@@ -142,10 +158,12 @@ impl Typesetter {
     /// A typesetter with these fonts; nothing is loaded yet.
     #[must_use]
     pub fn new(settings: FontSettings) -> Self {
-        Self { settings: Arc::new(settings) }
+        Self { settings: Arc::new(settings), fonts: Arc::default() }
     }
 
     /// Lays out a receipt for paper of so many dots in a row. Blocks for some milliseconds.
+    ///
+    /// Characters that no font has are printed as boxes, and a warning names their scripts.
     ///
     /// # Errors
     /// A picture cannot be decoded, the receipt is over a limit, or no font is installed.
@@ -155,30 +173,79 @@ impl Typesetter {
         width_dots: u32,
         limits: &Limits,
     ) -> Result<Page, LayoutError> {
-        let mut page = Page { width: width_dots.max(1), rows: 0, prints: Vec::new() };
+        check_characters(&items, limits)?;
+        let has_text = items.iter().any(|item| item.text.is_some());
+        let of_type = if has_text { Some(self.of_type()?) } else { None };
+        let mut page = Page {
+            width: width_dots.max(1),
+            rows: 0,
+            lines: Vec::new(),
+            pictures: Vec::new(),
+            of_type: of_type.clone(),
+        };
+        let mut missing = BTreeSet::new();
         for (item, Item { text, image, align }) in items.into_iter().enumerate() {
-            if text.is_some() {
-                return Err(LayoutError::NoFont);
+            let too_long = || LayoutError::Rows { item, most: limits.rows };
+            if let (Some(text), Some(of_type)) = (&text, &of_type) {
+                let Type { fonts, .. } =
+                    &mut *of_type.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut setter =
+                    Setter { fonts, paper: page.width, most: limits.rows, missing: &mut missing };
+                page.rows = setter.set(text, align, page.rows, &mut page.lines);
             }
+            let left = limits.rows.checked_sub(page.rows).ok_or_else(too_long)?;
             if let Some(image) = image {
-                let print = Print::of(&image, align, page.width, limits)
-                    .map_err(|source| LayoutError::Picture { item, source })?;
-                page.rows += print.rows();
-                page.prints.push(print);
+                let picture = Picture::of(&image, align, page.width, left, limits);
+                let picture = picture.map_err(|refused| match refused {
+                    Refused::Broken(source) => LayoutError::Picture { item, source },
+                    Refused::TooLong => too_long(),
+                })?;
+                let top = page.rows;
+                page.rows += picture.rows();
+                page.pictures.push((top, picture));
             }
-            if page.rows > limits.rows {
-                return Err(LayoutError::Rows { item, most: limits.rows });
-            }
+        }
+        if !missing.is_empty() {
+            let scripts = missing.into_iter().collect::<Vec<_>>().join(", ");
+            tracing::warn!(
+                %scripts,
+                "no installed font has some of a receipt's characters; boxes stand for them. \
+                 The Debian package fonts-noto-core has most scripts"
+            );
         }
         Ok(page)
     }
+
+    fn of_type(&self) -> Result<SharedType, LayoutError> {
+        let mut shared = self.fonts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = &*shared {
+            return Ok(Arc::clone(shared));
+        }
+        let fonts = Fonts::find(&self.settings).ok_or(LayoutError::NoFont)?;
+        let of_type = Arc::new(Mutex::new(Type { fonts, glyphs: Glyphs::new() }));
+        Ok(Arc::clone(shared.insert(of_type)))
+    }
+}
+
+/// Counted before anything is laid out: that takes time for each of them.
+fn check_characters(items: &[Item], limits: &Limits) -> Result<(), LayoutError> {
+    let mut left = limits.characters;
+    for (item, entry) in items.iter().enumerate() {
+        let characters = entry.text.as_ref().map_or(0, |text| text.text.chars().count());
+        let most = limits.characters;
+        left = left.checked_sub(characters).ok_or(LayoutError::Characters { item, most })?;
+    }
+    Ok(())
 }
 
 /// A receipt that is laid out: as long as it will be, and free of mistakes.
 pub struct Page {
     width: u32,
     rows: u32,
-    prints: Vec<Print>,
+    lines: Vec<Line>,
+    /// Each with the row that it begins at.
+    pictures: Vec<(u32, Picture)>,
+    of_type: Option<SharedType>,
 }
 
 impl Page {
@@ -208,6 +275,53 @@ pub struct Bands {
     rows_per_band: u16,
 }
 
+impl Iterator for Bands {
+    type Item = Band;
+
+    fn next(&mut self) -> Option<Band> {
+        let left = self.page.rows - self.next;
+        let rows = self.rows_per_band.min(u16::try_from(left).unwrap_or(u16::MAX));
+        if rows == 0 {
+            return None;
+        }
+        let width_bytes = self.page.width_bytes();
+        let mut bits = vec![0; usize::from(rows) * width_bytes];
+        let (top, end) = (self.next, self.next + u32::from(rows));
+        for (begin, picture) in &mut self.page.pictures {
+            for row in top.max(*begin)..end.min(*begin + picture.rows()) {
+                let start = (row - top) as usize * width_bytes;
+                if let Some(into) = bits.get_mut(start..start + width_bytes) {
+                    picture.draw(row - *begin, into);
+                }
+            }
+        }
+        if let Some(of_type) = &self.page.of_type {
+            let Type { fonts, glyphs } =
+                &mut *of_type.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut canvas = Canvas { bits: &mut bits, width_bytes, top: i64::from(top) };
+            let touches = |line: &&Line| {
+                line.top < end + line.slack && line.top + line.rows + line.slack > top
+            };
+            for line in self.page.lines.iter().filter(touches) {
+                for glyph in &line.glyphs {
+                    glyphs.draw(fonts, glyph, line.top, &mut canvas);
+                }
+            }
+        }
+        // Dots of the last byte that are beyond the paper.
+        let beyond = width_bytes * 8 - self.page.width as usize;
+        if beyond > 0 {
+            for row in bits.chunks_exact_mut(width_bytes) {
+                if let Some(last) = row.last_mut() {
+                    *last &= 0xFF << beyond;
+                }
+            }
+        }
+        self.next = end;
+        Some(Band { rows, width_bytes, bits })
+    }
+}
+
 /// Some rows of a page.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Band {
@@ -223,32 +337,5 @@ pub struct Band {
 impl fmt::Debug for Band {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Band({} rows of {} bytes)", self.rows, self.width_bytes)
-    }
-}
-
-impl Iterator for Bands {
-    type Item = Band;
-
-    fn next(&mut self) -> Option<Band> {
-        let left = self.page.rows - self.next;
-        let rows = self.rows_per_band.min(u16::try_from(left).unwrap_or(u16::MAX));
-        if rows == 0 {
-            return None;
-        }
-        let width_bytes = self.page.width_bytes();
-        let mut bits = vec![0; usize::from(rows) * width_bytes];
-        let mut top = 0;
-        let end = self.next + u32::from(rows);
-        for print in &mut self.page.prints {
-            for row in top.max(self.next)..(top + print.rows()).min(end) {
-                let start = (row - self.next) as usize * width_bytes;
-                if let Some(into) = bits.get_mut(start..start + width_bytes) {
-                    print.draw(row - top, into);
-                }
-            }
-            top += print.rows();
-        }
-        self.next = end;
-        Some(Band { rows, width_bytes, bits })
     }
 }
