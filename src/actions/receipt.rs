@@ -101,7 +101,7 @@ fn item(index: usize, entry: protocol::Entry) -> Result<Item, Failure> {
     let protocol::Entry { text, image, align } = entry;
     let image = image.map(|image| {
         let bytes = image.picture.decode(&format!("printList[{index}].imageBase64"))?;
-        Ok(Image { bytes, width: image.width, height: image.height })
+        Ok::<_, Failure>(Image { bytes, width: image.width, height: image.height })
     });
     Ok(Item {
         text: text.map(|text| Text { text: text.text, size: text.size, bold: text.bold }),
@@ -157,6 +157,9 @@ fn obstacle(what: Obstacle) -> &'static str {
 fn with_progress(words: &str, progress: Progress) -> String {
     match progress.percent() {
         _ if progress.rows == 0 => format!("{words};小票未打印"),
+        percent if !progress.confirmed => {
+            format!("{words};小票已发送约{percent}%,请查看已打出的部分")
+        }
         100 => format!("{words};小票内容已全部打印"),
         percent => format!("{words};小票只打印了约{percent}%"),
     }
@@ -185,7 +188,7 @@ mod tests {
     #[test]
     fn a_failure_in_the_middle_says_how_far_it_came() {
         let failed = |rows| {
-            let progress = Progress { rows, of: 1000 };
+            let progress = Progress { rows, of: 1000, confirmed: true };
             failure(PrintError::Obstacle { what: Obstacle::PaperOut, progress })
                 .message()
                 .to_owned()
@@ -194,5 +197,8 @@ mod tests {
         assert_eq!(failed(419), "打印机缺纸,请加纸;小票只打印了约41%");
         assert_eq!(failed(999), "打印机缺纸,请加纸;小票只打印了约99%");
         assert_eq!(failed(1000), "打印机缺纸,请加纸;小票内容已全部打印");
+        let progress = Progress { rows: 500, of: 1000, confirmed: false };
+        let error = PrintError::Obstacle { what: Obstacle::PaperOut, progress };
+        assert!(failure(error).message().ends_with("小票已发送约50%,请查看已打出的部分"));
     }
 }

@@ -11,7 +11,6 @@ use super::devices::{
     QrScannerDriver, QrTrigger,
 };
 use super::schema::Document;
-use super::words::Word;
 
 /// Notes every contradiction.
 pub(super) fn check(config: &Config, document: &mut Document<'_>) {
@@ -22,7 +21,6 @@ pub(super) fn check(config: &Config, document: &mut Document<'_>) {
     places(config, document);
     psam_slots(config, document);
     infrared(config, document);
-    printer(config, document);
     buzzer(config, document);
 }
 
@@ -79,11 +77,9 @@ fn ports(config: &Config, document: &mut Document<'_>) {
             "serial",
             config.infrared.port.as_deref(),
         )),
-        (config.printer.driver == PrinterDriver::EscposSerial).then_some((
-            "printer",
-            "escpos-serial",
-            config.printer.port.as_deref(),
-        )),
+        // Without a port it is warned of, not refused.
+        (config.printer.driver == PrinterDriver::EscposSerial && config.printer.port.is_some())
+            .then_some(("printer", "escpos-serial", config.printer.port.as_deref())),
     ]
     .into_iter()
     .flatten()
@@ -121,24 +117,6 @@ fn infrared(config: &Config, document: &mut Document<'_>) {
             "a line's name, or CHIP:NUMBER (hharome devices lists the lines)",
         ),
         _ => {}
-    }
-}
-
-fn printer(config: &Config, document: &mut Document<'_>) {
-    let printer = &config.printer;
-    let (key, missing, allowed) = match printer.driver {
-        PrinterDriver::EscposTcp => {
-            ("address", printer.address.is_none(), "HOST:PORT, such as 192.168.1.50:9100")
-        }
-        PrinterDriver::EscposDevice => {
-            ("path", printer.path.is_none(), "/dev/usb/lp0 (hharome devices lists them)")
-        }
-        _ => return,
-    };
-    if missing {
-        let driver = printer.driver.word();
-        let wrong = format!("is missing, and driver {driver:?} needs it");
-        document.note("printer", Some(key), &wrong, allowed);
     }
 }
 

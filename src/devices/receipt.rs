@@ -85,8 +85,8 @@ pub(super) fn receipts(config: &Config, outside: &mut Outside) -> Receipts {
 }
 
 fn real_port(printer: &config::Printer) -> Box<dyn Port> {
-    // The configuration refuses a real driver without its place.
-    let place = printer.place().unwrap_or_default();
+    // Of one without a place, which was warned of, the error names the key.
+    let place = printer.place().unwrap_or_else(|| format!("[printer] {}", printer.place_key()));
     match printer.driver {
         PrinterDriver::EscposTcp => {
             let (host, port) = place.rsplit_once(':').unwrap_or((&place, ""));

@@ -57,6 +57,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Rows that a slow printer prints in a second: 50 mm.
 const SLOW: u32 = 400;
 
+/// Answers to marks of an earlier receipt come within this time of each other: 160 rows and a cut of a
+/// slow printer.
+const QUIET: Duration = Duration::from_secs(3);
+
 /// What `bridge.status` says of a printer without `GS r`.
 pub const CANNOT_CONFIRM: &str =
     "confirm a print: it does not answer GS r, so success means that it has taken all and is well";
@@ -261,7 +265,11 @@ impl EscposPrinter {
     ) -> Result<Ended, PrintError> {
         let mut run = Run {
             limit: ready.limit,
-            progress: Progress { rows: 0, of: ready.job.rows },
+            progress: Progress {
+                rows: 0,
+                of: ready.job.rows,
+                confirmed: self.settings.status && self.confirms != Some(false),
+            },
             began: Instant::now(),
         };
         if self.settings.status {
@@ -273,8 +281,11 @@ impl EscposPrinter {
         self.jobs.journal().begin(ready.id).await?;
         self.prepare(talk, status, &run).await?;
         let result = self.bands(talk, &ready.job.blocks, &mut run).await;
-        if result.is_ok() {
-            self.owed = None;
+        match &result {
+            Ok(_) => self.owed = None,
+            // What was on the line may be lost.
+            Err(PrintError::Gone { .. }) => self.owed = Some(band_bytes(&self.settings)),
+            Err(_) => {}
         }
         talk.forget_marks();
         result
@@ -288,17 +299,62 @@ impl EscposPrinter {
         run: &Run,
     ) -> Result<(), PrintError> {
         if let Some(owed) = self.owed {
-            let mut bytes = vec![0; owed];
-            bytes.extend(escpos::INIT);
-            bytes.extend(escpos::ending(&self.settings.profile));
-            talk.write(&bytes, run.limit).await.map_err(|stop| run.stopped(stop))?;
+            self.sober(talk, owed, status, run).await?;
             self.owed = None;
-        }
-        if self.settings.status {
+        } else if self.settings.status {
             self.settle(talk, status).await?;
-            return Ok(());
+        } else {
+            talk.write(&escpos::INIT, run.limit).await.map_err(|stop| run.stopped(stop))?;
         }
-        talk.write(&escpos::INIT, run.limit).await.map_err(|stop| run.stopped(stop))
+        Ok(())
+    }
+
+    /// A printer that was left in the middle of a receipt ends that, and cuts it off. Marks of that
+    /// receipt may still be answered; the automatic status, which is asked for in order with the data
+    /// as well, comes behind their answers and tells them from the next.
+    async fn sober(
+        &mut self,
+        talk: &mut Talk,
+        owed: usize,
+        status: &Status,
+        run: &Run,
+    ) -> Result<(), PrintError> {
+        let mut bytes = vec![0; owed];
+        bytes.extend(escpos::INIT);
+        bytes.extend(escpos::ending(&self.settings.profile));
+        if !self.settings.status {
+            return talk.write(&bytes, run.limit).await.map_err(|stop| run.stopped(stop));
+        }
+        bytes.extend(escpos::STATUS_BACK);
+        bytes.extend(escpos::SENSORS);
+        talk.begin_anew();
+        talk.write(&bytes, run.limit).await.map_err(|stop| run.stopped(stop))?;
+        let limit = run.limit.map(|limit| Instant::now() + limit);
+        while !talk.is_anew() {
+            let heard = talk.hear_until(Instant::now() + QUIET).await;
+            if heard.map_err(|error| run.gone(error))? {
+                self.able(talk, run).await?;
+                continue;
+            }
+            // It does not tell of itself: what was answered is all.
+            let never = self.confirms != Some(true) && !talk.has_confirmed();
+            if talk.has_answered_anew() || never {
+                break;
+            }
+            if limit.is_some_and(|limit| Instant::now() >= limit) {
+                return Err(run.stopped(Stop::Stalled));
+            }
+            talk.ask_ahead(run.limit).await.map_err(|stop| run.stopped(stop))?;
+        }
+        let confirms = talk.is_anew() || talk.has_answered_anew();
+        if self.confirms.is_none() {
+            self.confirms = Some(confirms);
+            if !confirms {
+                status.cannot_do(CANNOT_CONFIRM);
+            }
+        }
+        talk.forget_marks();
+        Ok(())
     }
 
     /// The bands, the cut, and what the printer says to it.
@@ -366,7 +422,7 @@ impl EscposPrinter {
     /// Something is heard of the printer, which is asked if it says nothing by itself.
     async fn wait(&self, talk: &mut Talk, run: &Run) -> Result<(), PrintError> {
         let marks = talk.marks();
-        let limit = run.limit.map(|limit| Instant::now() + limit + run.paper_time());
+        let limit = run.limit.map(|limit| Instant::now() + limit);
         loop {
             let heard = talk.hear_until(Instant::now() + ASK).await;
             let heard = heard.map_err(|error| run.gone(error))?;
@@ -389,10 +445,9 @@ impl EscposPrinter {
     async fn well_after(&self, talk: &mut Talk, run: &Run) -> Result<Ended, PrintError> {
         let by = run.began + run.paper_time();
         loop {
-            self.ask(talk).await.map_err(|trouble| match trouble {
-                Trouble::Absent { detail } => PrintError::Gone { detail, progress: run.progress },
-                _ => PrintError::Unconfirmed,
-            })?;
+            // The question stands behind all data that the line has taken.
+            let limit = run.limit.unwrap_or(Duration::MAX / 4).saturating_add(run.paper_time());
+            talk.ask(limit).await.map_err(|stop| run.stopped(stop))?;
             self.able(talk, run).await?;
             if talk.marks() == 0 {
                 return Ok(Ended::Printed);
@@ -421,6 +476,7 @@ impl Run {
 
     /// Takes note of how far the printer says it is.
     fn note(&mut self, talk: &Talk, confirms: bool) {
+        self.progress.confirmed = confirms;
         if confirms {
             self.progress.rows = talk.confirmed_rows();
         }

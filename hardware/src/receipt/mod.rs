@@ -12,6 +12,7 @@
 //! * [`driver`]: a receipt onto paper, and whether it is there.
 //! * [`status`]: the bytes that a printer says, and what they mean.
 //! * [`journal`]: what became of each job, on disk.
+//! * [`redact`]: what is printed, taken out of recordings.
 //! * [`virtual_printer`]: a printer as the far end of the wire.
 
 pub mod driver;
@@ -19,6 +20,7 @@ pub mod escpos;
 pub mod journal;
 pub mod layout;
 pub mod queue;
+pub mod redact;
 pub mod status;
 pub mod virtual_printer;
 
@@ -47,10 +49,12 @@ pub enum Ended {
 /// How far a receipt has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Rows of dots that are on paper; of a printer that cannot confirm, that it has taken.
+    /// Rows of dots that are on paper at least; of a printer that cannot confirm, that were taken.
     pub rows: u32,
     /// Rows of the whole receipt.
     pub of: u32,
+    /// The printer has said so.
+    pub confirmed: bool,
 }
 
 impl Progress {
@@ -64,10 +68,12 @@ impl Progress {
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, of } = self;
+        let Self { rows, of, confirmed } = self;
+        let percent = self.percent();
         match rows {
-            0 => f.write_str("nothing is on paper"),
-            _ => write!(f, "stopped after {rows} of {of} rows of dots ({} %)", self.percent()),
+            0 => f.write_str("nothing is on paper as far as is known"),
+            _ if *confirmed => write!(f, "{rows} of {of} rows of dots are on paper ({percent} %)"),
+            _ => write!(f, "{rows} of {of} rows of dots were taken ({percent} %)"),
         }
     }
 }

@@ -26,6 +26,8 @@ pub struct Jobs(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     news: Notify,
+    /// None is being printed any more.
+    quiet: Notify,
     /// One receipt is laid out at a time, in order.
     laying_out: Semaphore,
     journal: Journal,
@@ -38,7 +40,11 @@ struct State {
     waiting: VecDeque<(u64, Option<Ready>)>,
     last: u64,
     /// Why the printer cannot be used.
-    trouble: Option<Trouble>,
+    trouble: Option<PrintError>,
+    /// One is being printed.
+    printing: bool,
+    /// The daemon ends.
+    stopping: bool,
 }
 
 /// A receipt that can be printed.
@@ -82,6 +88,7 @@ pub fn queue(status: Status, journal: Journal) -> (Printer, Jobs) {
     let shared = Arc::new(Shared {
         state: Mutex::default(),
         news: Notify::new(),
+        quiet: Notify::new(),
         laying_out: Semaphore::new(1),
         journal,
         status,
@@ -122,8 +129,8 @@ impl Printer {
                 let id = id.map_err(|error| Refused::NotPrinted(error.into()))?;
                 let (reply, ended) = oneshot::channel();
                 let ready = Ready { id, job, limit, reply };
-                if let Err((ready, trouble)) = place.fill(ready) {
-                    Jobs(Arc::clone(&shared)).fail(ready, &PrintError::Trouble(trouble)).await;
+                if let Err((ready, error)) = place.fill(ready) {
+                    shared.end(ready, Err(error)).await;
                 }
                 Ok(ended)
             };
@@ -138,6 +145,22 @@ impl Printer {
             let _ = told.send(result);
         });
         Ok(Printing(hears))
+    }
+
+    /// No more receipts are taken, and those that wait are not printed. Ends when the one that is
+    /// being printed is through.
+    pub async fn finished(self) {
+        let waiting = {
+            let mut state = self.0.lock();
+            state.stopping = true;
+            state.empty()
+        };
+        for ready in waiting {
+            self.0.end(ready, Err(PrintError::Stopped)).await;
+        }
+        while self.0.lock().printing {
+            self.0.quiet.notified().await;
+        }
     }
 
     /// The last jobs, oldest first.
@@ -155,10 +178,10 @@ struct Place {
 
 impl Place {
     /// Puts the receipt there. Where the printer has got into trouble meanwhile the receipt comes back.
-    fn fill(self, ready: Ready) -> Result<(), (Ready, Trouble)> {
+    fn fill(self, ready: Ready) -> Result<(), (Ready, PrintError)> {
         let mut state = self.shared.lock();
-        if let Some(trouble) = &state.trouble {
-            return Err((ready, trouble.clone()));
+        if let Some(error) = state.why_not() {
+            return Err((ready, error));
         }
         let place = state.waiting.iter_mut().find(|(number, _)| *number == self.number);
         if let Some((_, place)) = place {
@@ -179,11 +202,26 @@ impl Drop for Place {
     }
 }
 
+impl State {
+    /// Why no receipt is taken now.
+    fn why_not(&self) -> Option<PrintError> {
+        if self.stopping { Some(PrintError::Stopped) } else { self.trouble.clone() }
+    }
+
+    /// Those that are ready, taken out; those that are being laid out find out when they are.
+    fn empty(&mut self) -> Vec<Ready> {
+        let all = std::mem::take(&mut self.waiting);
+        let (ready, others): (VecDeque<_>, _) = all.into_iter().partition(|(_, r)| r.is_some());
+        self.waiting = others;
+        ready.into_iter().filter_map(|(_, ready)| ready).collect()
+    }
+}
+
 impl Shared {
     fn place(self: &Arc<Self>) -> Result<Place, PrintError> {
         let mut state = self.lock();
-        if let Some(trouble) = &state.trouble {
-            return Err(trouble.clone().into());
+        if let Some(error) = state.why_not() {
+            return Err(error);
         }
         if state.waiting.len() >= WAITING {
             self.status.count("refused");
@@ -193,6 +231,29 @@ impl Shared {
         let number = state.last;
         state.waiting.push_back((number, None));
         Ok(Place { shared: Arc::clone(self), number })
+    }
+
+    /// Writes down how a receipt ended, and tells whoever waits for it.
+    async fn end(&self, ready: Ready, result: Result<Ended, PrintError>) {
+        let (counter, fate, detail) = match &result {
+            Ok(Ended::Printed) => ("printed", Fate::Printed, None),
+            Ok(Ended::Sent) => ("sent", Fate::Sent, None),
+            Err(error @ PrintError::Unconfirmed) => {
+                ("unknown", Fate::Unknown, Some(error.to_string()))
+            }
+            Err(error) => ("failed", Fate::Failed, Some(error.to_string())),
+        };
+        if let Some(detail) = &detail {
+            tracing::warn!(
+                job = ready.id,
+                error = detail,
+                "a receipt is not printed, or not wholly"
+            );
+        }
+        self.status.count(counter);
+        self.journal.end(ready.id, fate, detail).await;
+        // Who does not wait any more has no need to know.
+        let _ = ready.reply.send(result);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -211,6 +272,7 @@ impl Jobs {
                     && let Some(ready) = ready.take()
                 {
                     state.waiting.pop_front();
+                    state.printing = true;
                     return ready;
                 }
             }
@@ -223,32 +285,11 @@ impl Jobs {
         &self.0.journal
     }
 
-    /// A receipt is through.
+    /// The receipt that was taken last is through.
     pub(super) async fn end(&self, ready: Ready, result: Result<Ended, PrintError>) {
-        let (counter, fate, detail) = match &result {
-            Ok(Ended::Printed) => ("printed", Fate::Printed, None),
-            Ok(Ended::Sent) => ("sent", Fate::Sent, None),
-            Err(error @ PrintError::Unconfirmed) => {
-                ("unknown", Fate::Unknown, Some(error.to_string()))
-            }
-            Err(error) => ("failed", Fate::Failed, Some(error.to_string())),
-        };
-        if let Some(detail) = &detail {
-            tracing::warn!(
-                job = ready.id,
-                error = detail,
-                "a receipt is not printed, or not wholly"
-            );
-        }
-        self.0.status.count(counter);
-        self.0.journal.end(ready.id, fate, detail).await;
-        // Who does not wait any more has no need to know.
-        let _ = ready.reply.send(result);
-    }
-
-    /// A receipt is not printed.
-    pub(super) async fn fail(&self, ready: Ready, error: &PrintError) {
-        self.end(ready, Err(error.clone())).await;
+        self.0.end(ready, result).await;
+        self.0.lock().printing = false;
+        self.0.quiet.notify_one();
     }
 
     /// The printer can be used.
@@ -258,21 +299,19 @@ impl Jobs {
 
     /// The printer cannot be used: those that wait are not printed, and no more are taken.
     pub(super) fn refuse(&self, trouble: &Trouble) {
-        let mut state = self.0.lock();
-        state.trouble = Some(trouble.clone());
-        // Those that are being laid out find out when they are.
-        let (ready, others) =
-            std::mem::take(&mut state.waiting).into_iter().partition(|(_, ready)| ready.is_some());
-        state.waiting = others;
-        let ready: VecDeque<(u64, Option<Ready>)> = ready;
-        drop(state);
+        let error = PrintError::from(trouble.clone());
+        let ready = {
+            let mut state = self.0.lock();
+            state.trouble = Some(error.clone());
+            state.empty()
+        };
         if ready.is_empty() {
             return;
         }
-        let (jobs, error) = (Self(Arc::clone(&self.0)), PrintError::Trouble(trouble.clone()));
+        let shared = Arc::clone(&self.0);
         tokio::spawn(async move {
-            for ready in ready.into_iter().filter_map(|(_, ready)| ready) {
-                jobs.fail(ready, &error).await;
+            for ready in ready {
+                shared.end(ready, Err(error.clone())).await;
             }
         });
     }

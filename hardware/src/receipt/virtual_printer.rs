@@ -5,7 +5,7 @@
 //! `simulated` and the tests, on a pty or a TCP port for `hharome virtual printer`. Its buffer, its paper
 //! and what it was told stay when its line is pulled out, as those of a printer with power do.
 
-mod command;
+pub(super) mod command;
 mod machine;
 pub mod paper;
 

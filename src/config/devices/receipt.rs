@@ -99,6 +99,16 @@ impl Printer {
         self.feed_dots.unwrap_or(if self.cut == PrinterCut::None { 160 } else { 24 })
     }
 
+    /// The key that says where a real one is.
+    #[must_use]
+    pub fn place_key(&self) -> &'static str {
+        match self.driver {
+            PrinterDriver::EscposTcp => "address",
+            PrinterDriver::EscposDevice => "path",
+            _ => "port",
+        }
+    }
+
     /// Where a real one is.
     #[must_use]
     pub fn place(&self) -> Option<String> {

@@ -42,8 +42,24 @@ pub(super) struct Talk {
     /// The rows of the last that was answered.
     confirmed: u32,
     has_confirmed: bool,
+    /// Which answers belong to an earlier receipt is being found out.
+    anew: Option<Anew>,
     /// Bytes of the last write that were not taken.
     unwritten: usize,
+}
+
+/// How far that is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Anew {
+    /// Nothing but answers to earlier marks has come, if anything.
+    Before {
+        /// Something has.
+        answered: bool,
+    },
+    /// The status has come: the next answer is the first of the new ones.
+    Next,
+    /// It has come.
+    Done,
 }
 
 enum Moved {
@@ -61,6 +77,7 @@ impl Talk {
             marks: VecDeque::new(),
             confirmed: 0,
             has_confirmed: false,
+            anew: None,
             unwritten: 0,
         }
     }
@@ -173,10 +190,27 @@ impl Talk {
         self.marks.len()
     }
 
-    /// A receipt is over, or begins: marks that were not answered never will be.
+    /// A receipt is over, or begins: of marks that were not answered nothing is known any more.
     pub(super) fn forget_marks(&mut self) {
         self.marks.clear();
         self.confirmed = 0;
+        self.anew = None;
+    }
+
+    /// Automatic status and a mark are about to be asked for, in this order, behind whatever the
+    /// printer still has.
+    pub(super) fn begin_anew(&mut self) {
+        self.anew = Some(Anew::Before { answered: false });
+    }
+
+    /// Whether both have come.
+    pub(super) fn is_anew(&self) -> bool {
+        self.anew == Some(Anew::Done)
+    }
+
+    /// Whether any mark has been answered since.
+    pub(super) fn has_answered_anew(&self) -> bool {
+        self.anew.is_some_and(|anew| anew != Anew::Before { answered: false } && anew != Anew::Next)
     }
 
     /// The rows behind which the last mark was answered.
@@ -224,9 +258,21 @@ impl Talk {
                     self.condition.answered(what, byte);
                 }
             }
-            Some(Said::Status(bytes)) => self.condition.told(bytes),
+            Some(Said::Status(bytes)) => {
+                self.condition.told(bytes);
+                if let Some(anew @ Anew::Before { .. }) = &mut self.anew {
+                    *anew = Anew::Next;
+                }
+            }
             Some(Said::Sensors(byte)) => {
-                if let Some(rows) = self.marks.pop_front() {
+                if let Some(anew) = &mut self.anew {
+                    *anew = match anew {
+                        Anew::Before { .. } => Anew::Before { answered: true },
+                        Anew::Next | Anew::Done => Anew::Done,
+                    };
+                    self.condition.sensed(byte);
+                    self.has_confirmed = true;
+                } else if let Some(rows) = self.marks.pop_front() {
                     self.condition.sensed(byte);
                     (self.confirmed, self.has_confirmed) = (rows, true);
                 }

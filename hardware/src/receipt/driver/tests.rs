@@ -155,7 +155,7 @@ async fn nothing_is_sent_into_a_printer_that_cannot_print_and_each_trouble_has_i
             let before = shop.hand.bytes();
             let began = Instant::now();
             let result = shop.print(1, 100).await;
-            assert_eq!(obstacle(result), (what, Progress { rows: 0, of: 100 }));
+            assert_eq!(obstacle(result), (what, Progress { rows: 0, of: 100, confirmed: true }));
             assert!(began.elapsed() < Duration::from_secs(1));
             // Four inquiries, and nothing else.
             assert_eq!(shop.hand.bytes() - before, 12, "{fault:?}");
@@ -335,8 +335,14 @@ async fn a_printer_without_gs_r_is_known_to_be_unable_to_confirm() {
         assert_eq!(shop.status.cannot(), [CANNOT_CONFIRM]);
         assert_eq!(shop.fates(), [Fate::Sent]);
         shop.hand.put_paper(500);
-        let (what, progress) = obstacle(shop.print(2, 1000).await);
-        assert_eq!((what, progress.of), (Obstacle::PaperOut, 1000));
+        match shop.print(2, 1000).await {
+            Err(PrintError::Obstacle { what: Obstacle::PaperOut, progress }) => {
+                assert!(tells && !progress.confirmed && progress.of == 1000);
+            }
+            // Its buffer is full: no question reaches it any more.
+            Err(PrintError::Stalled { progress, .. }) => assert!(!tells && !progress.confirmed),
+            other => panic!("{other:?}"),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 /// What a printer is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Command {
+pub(in crate::receipt) enum Command {
     /// `ESC @`
     Init,
     /// Bytes of text.
@@ -63,7 +63,7 @@ pub(super) enum Command {
 }
 
 /// The first command in these bytes, and how many of them it has; `None` while it is not whole.
-pub(super) fn next(bytes: &[u8]) -> Option<(Command, usize)> {
+pub(in crate::receipt) fn next(bytes: &[u8]) -> Option<(Command, usize)> {
     let first = *bytes.first()?;
     match first {
         0x0A => Some((Command::LineFeed, 1)),
