@@ -12,7 +12,7 @@ mod id_card;
 mod infrared;
 mod microphone;
 mod operation;
-mod receipt;
+pub mod receipt;
 mod social_security;
 mod speech;
 pub mod waiting;

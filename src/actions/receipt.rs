@@ -1,6 +1,7 @@
 //! `receiptPrinting` and `bridge.jobs`.
 
 use std::future::{Future, ready};
+use std::time::Duration;
 
 use hharome_hardware::receipt::escpos::{Job as EncodedJob, Profile, encode};
 use hharome_hardware::receipt::journal::{Fate, Record};
@@ -8,7 +9,7 @@ use hharome_hardware::receipt::layout::{
     Align, Image, Item, LayoutError, Limits, Text, Typesetter,
 };
 use hharome_hardware::receipt::status::Obstacle;
-use hharome_hardware::receipt::{PrintError, Progress, Refused};
+use hharome_hardware::receipt::{Ended, PrintError, Progress, Refused};
 use hharome_protocol::action::{Empty, NoParams};
 use hharome_protocol::bridge::{Job, JobOutcome, Jobs};
 use hharome_protocol::failure::Failure;
@@ -17,6 +18,7 @@ use hharome_protocol::receipt::{self as protocol, ReceiptParams};
 use serde_json::value::RawValue;
 
 use super::waiting::Words;
+use crate::devices::Receipts;
 use crate::router::CallContext;
 
 const WORDS: Words = Words {
@@ -32,12 +34,22 @@ pub(super) fn print(
     context: CallContext,
     params: ReceiptParams,
 ) -> impl Future<Output = Result<Empty, Failure>> + Send {
-    let receipts = &context.bridge.devices.receipts;
+    let label = context.stages.task_id().map(TaskId::as_json).unwrap_or_default();
+    let limit = context.bridge.config().timeouts.printer;
+    let printed = on_paper(&context.bridge.devices.receipts, label, limit, params);
+    async move { printed.await.map(|_| Empty {}) }
+}
+
+/// The same for whoever has the printer.
+pub fn on_paper(
+    receipts: &Receipts,
+    label: &str,
+    limit: Option<Duration>,
+    params: ReceiptParams,
+) -> impl Future<Output = Result<Ended, Failure>> + Send + use<> {
     let printing = match &receipts.press {
         None => Err(WORDS.not_configured()),
         Some(press) => {
-            let label = context.stages.task_id().map(TaskId::as_json).unwrap_or_default();
-            let limit = context.bridge.config().timeouts.printer;
             let typesetter = press.typesetter.clone();
             let (width, profile) = (press.width_dots, press.profile);
             let lay_out = move || lay_out(params, &typesetter, width, &profile);
@@ -45,11 +57,10 @@ pub(super) fn print(
         }
     };
     async move {
-        match printing?.ended().await {
-            Ok(_) => Ok(Empty {}),
-            Err(Refused::Wrong(failure)) => Err(failure),
-            Err(Refused::NotPrinted(error)) => Err(failure(error)),
-        }
+        printing?.ended().await.map_err(|refused| match refused {
+            Refused::Wrong(failure) => failure,
+            Refused::NotPrinted(error) => failure(error),
+        })
     }
 }
 

@@ -319,7 +319,8 @@ impl EscposPrinter {
         status: &Status,
         run: &Run,
     ) -> Result<(), PrintError> {
-        let mut bytes = vec![0; owed];
+        // A few more for a command that was cut short.
+        let mut bytes = vec![0; owed + 8];
         bytes.extend(escpos::INIT);
         bytes.extend(escpos::ending(&self.settings.profile));
         if !self.settings.status {

@@ -13,6 +13,7 @@
 //! * [`status`]: the bytes that a printer says, and what they mean.
 //! * [`journal`]: what became of each job, on disk.
 //! * [`redact`]: what is printed, taken out of recordings.
+//! * [`replayed`]: what of a printer's bytes a replay compares.
 //! * [`virtual_printer`]: a printer as the far end of the wire.
 
 pub mod driver;
@@ -21,6 +22,7 @@ pub mod journal;
 pub mod layout;
 pub mod queue;
 pub mod redact;
+pub mod replayed;
 pub mod status;
 pub mod virtual_printer;
 

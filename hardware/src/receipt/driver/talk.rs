@@ -44,6 +44,10 @@ pub(super) struct Talk {
     has_confirmed: bool,
     /// Which answers belong to an earlier receipt is being found out.
     anew: Option<Anew>,
+    /// Any mark was answered since.
+    answered: bool,
+    /// How often it has told of itself.
+    told: u32,
     /// Bytes of the last write that were not taken.
     unwritten: usize,
 }
@@ -52,10 +56,7 @@ pub(super) struct Talk {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Anew {
     /// Nothing but answers to earlier marks has come, if anything.
-    Before {
-        /// Something has.
-        answered: bool,
-    },
+    Before,
     /// The status has come: the next answer is the first of the new ones.
     Next,
     /// It has come.
@@ -78,6 +79,8 @@ impl Talk {
             confirmed: 0,
             has_confirmed: false,
             anew: None,
+            answered: false,
+            told: 0,
             unwritten: 0,
         }
     }
@@ -143,9 +146,11 @@ impl Talk {
         self.unwritten
     }
 
-    /// All inquiries, each answered before the next: some printers forget one that comes too early.
+    /// All inquiries, each answered before the next: some printers forget one that comes too early. One
+    /// that tells by itself why it cannot print meanwhile is asked no further: it may not take them.
     pub(super) async fn ask(&mut self, limit: Duration) -> Result<(), Stop> {
         let by = Instant::now() + limit;
+        let told = self.told;
         self.asked.clear();
         for what in 1..=4 {
             match self.write(&escpos::inquiry(what), Some(limit)).await {
@@ -158,6 +163,10 @@ impl Talk {
                 if !self.hear_until(by).await.map_err(Stop::Line)? {
                     self.asked.clear();
                     return Err(Stop::Stalled);
+                }
+                if self.told != told && self.condition.obstacle().is_some() {
+                    self.asked.clear();
+                    return Ok(());
                 }
             }
         }
@@ -200,7 +209,7 @@ impl Talk {
     /// Automatic status and a mark are about to be asked for, in this order, behind whatever the
     /// printer still has.
     pub(super) fn begin_anew(&mut self) {
-        self.anew = Some(Anew::Before { answered: false });
+        (self.anew, self.answered) = (Some(Anew::Before), false);
     }
 
     /// Whether both have come.
@@ -210,7 +219,7 @@ impl Talk {
 
     /// Whether any mark has been answered since.
     pub(super) fn has_answered_anew(&self) -> bool {
-        self.anew.is_some_and(|anew| anew != Anew::Before { answered: false } && anew != Anew::Next)
+        self.answered
     }
 
     /// The rows behind which the last mark was answered.
@@ -260,18 +269,19 @@ impl Talk {
             }
             Some(Said::Status(bytes)) => {
                 self.condition.told(bytes);
-                if let Some(anew @ Anew::Before { .. }) = &mut self.anew {
+                self.told = self.told.wrapping_add(1);
+                if let Some(anew @ Anew::Before) = &mut self.anew {
                     *anew = Anew::Next;
                 }
             }
             Some(Said::Sensors(byte)) => {
                 if let Some(anew) = &mut self.anew {
                     *anew = match anew {
-                        Anew::Before { .. } => Anew::Before { answered: true },
+                        Anew::Before => Anew::Before,
                         Anew::Next | Anew::Done => Anew::Done,
                     };
                     self.condition.sensed(byte);
-                    self.has_confirmed = true;
+                    (self.answered, self.has_confirmed) = (true, true);
                 } else if let Some(rows) = self.marks.pop_front() {
                     self.condition.sensed(byte);
                     (self.confirmed, self.has_confirmed) = (rows, true);

@@ -292,6 +292,7 @@ async fn one_that_stops_in_the_middle_for_a_minute_has_failed_with_how_far_it_ca
             }
             Err(Refused::NotPrinted(PrintError::Stalled { progress, .. })) => {
                 assert!(!well && progress.rows > 1000 && progress.rows < 6000, "{progress}");
+                sleep(Duration::from_secs(20)).await;
                 shop.ready().await;
                 assert_eq!(shop.print(2, 100).await, Ok(Ended::Printed));
                 assert_eq!(shop.found(2, 100), (1, 100));

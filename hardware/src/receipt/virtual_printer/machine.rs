@@ -227,7 +227,12 @@ impl Machine {
                 self.feed += feed.map_or(0, |rows| TO_CUTTER + u32::from(rows));
                 self.cut = Some(full);
             }
-            Command::AutoStatus(n) => (self.auto, self.told) = (n, None),
+            Command::AutoStatus(n) => {
+                self.auto = n;
+                // Told at once, in order with what else is asked.
+                self.told = None;
+                says.extend(self.news(state).into_iter().flatten());
+            }
             Command::Sensors(1 | 49) if self.model.confirms => says.push(state.sensors()),
             Command::Identity(_) if self.model.answers => says.push(0x02),
             Command::Drawer => state.drawer += 1,

@@ -29,6 +29,7 @@ mod pcscd;
 mod presence;
 mod psams;
 mod reader;
+mod receipts;
 mod scanner;
 mod scanner_trouble;
 mod slow;
@@ -103,6 +104,7 @@ pub(crate) fn all() -> Vec<Scene> {
         card_life::scenes(),
         presence::scenes(),
         speech::scenes(),
+        receipts::scenes(),
         wire::scenes(),
         slow::scenes(),
         life::scenes(),
@@ -118,6 +120,7 @@ pub(crate) fn secrets() -> (Vec<&'static str>, Vec<&'static str>) {
     let numbers = ["990102951123002", "99010320000229002X"];
     // One character is in any text.
     let names = social_security::NAMES.into_iter().filter(|name| name.chars().count() > 1);
+    let names = names.chain([receipts::CUSTOMER]);
     let data = psams::DATA.into_iter().chain([presence::FOREIGN]);
     (names.chain(numbers).collect(), data.collect())
 }
