@@ -10,8 +10,8 @@
 //! `GS r 1` is answered in order with the data, so its answer proves that all before it was carried out;
 //! `DLE EOT` is answered at once and tells why that answer does not come. Such marks stand between the
 //! bands as well: they tell how far a receipt has come, and keep no more than [`WINDOW`] of them in the
-//! printer's buffers, so that little of it comes out after the paper was filled up again. A printer
-//! that has never answered `GS r` gets all at once.
+//! printer's buffer, so that an inquiry gets through, and little comes out after the paper was filled
+//! up again. A printer that has never answered `GS r` gets all at once.
 //!
 //! A printer that was left in the middle of a receipt is brought to its senses before the next: white
 //! for the rest of the band that it waits for, then a cut, so that the next customer gets a receipt
@@ -31,12 +31,10 @@ use super::{Ended, Jobs, PrintError, Progress};
 use crate::device::{Driver, State, Status, Trouble};
 use crate::port::BoxedLine;
 
-/// Rows between two marks: 20 mm of paper.
-const MARK_EVERY: u32 = 160;
-
-/// Marks that may be in the printer's buffers: 80 mm of paper, more than the buffers of small printers
-/// hold and enough for the quick ones not to stop.
-const WINDOW: usize = 4;
+/// Blocks that may be in the printer's buffer: one that it prints, and one that it goes on with. Two
+/// bands of 24 rows have 3.5 KB on the widest usual paper, which leaves room for an inquiry in the 4 KB
+/// of small printers: a full buffer lets none through.
+const WINDOW: usize = 2;
 
 /// How long a printer may take for the first bytes on a fresh line, connecting included.
 const START: Duration = Duration::from_secs(5);
@@ -57,7 +55,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Rows that a slow printer prints in a second: 50 mm.
 const SLOW: u32 = 400;
 
-/// Answers to marks of an earlier receipt come within this time of each other: 160 rows and a cut of a
+/// Answers to marks of an earlier receipt come within this time of each other: a band and a cut of a
 /// slow printer.
 const QUIET: Duration = Duration::from_secs(3);
 
@@ -366,7 +364,6 @@ impl EscposPrinter {
         run: &mut Run,
     ) -> Result<Ended, PrintError> {
         let confirms = self.settings.status && self.confirms == Some(true);
-        let mut marked = 0;
         for block in blocks {
             self.able(talk, run).await?;
             self.owed = Some(block.bytes.len());
@@ -376,8 +373,7 @@ impl EscposPrinter {
             result.map_err(|stop| run.stopped(stop))?;
             if !confirms {
                 run.progress.rows = block.rows;
-            } else if block.rows - marked >= MARK_EVERY {
-                marked = block.rows;
+            } else {
                 talk.mark(block.rows);
                 let sent = talk.write(&escpos::SENSORS, run.limit).await;
                 sent.map_err(|stop| run.stopped(stop))?;

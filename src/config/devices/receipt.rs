@@ -69,10 +69,10 @@ section! {
         /// Dots in one line: 384 on paper of 58 mm, 576 on paper of 80 mm, as a rule.
         width_dots: u32 = 384;
         "width_dots", Default("384"), whole(64, 2048, "dots"), Restart;
-        /// Rows of dots that are sent as one picture: what the printer's buffer takes. Smaller ones for
-        /// printers that stop or leave out dots.
-        band_rows: u16 = 48;
-        "band_rows", Default("48"), whole(1, 960, "rows"), Restart;
+        /// Rows of dots that are sent as one picture. Two of them have to fit into the printer's buffer, with
+        /// some room left: fewer for printers that leave out dots, more for quick ones that stutter.
+        band_rows: u16 = 24;
+        "band_rows", Default("24"), whole(1, 960, "rows"), Restart;
         /// What ends a receipt.
         cut: PrinterCut = PrinterCut::Partial;
         "cut", Default(r#""partial""#), one_of(), Restart;
