@@ -1,8 +1,9 @@
 //! Texts to lines of glyphs: which font, which line, where on it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
-use cosmic_text::{AttrsList, BufferLine, Hinting, LineEnding, Shaping, Wrap};
+use cosmic_text::{AttrsList, BufferLine, Hinting, LayoutGlyph, LineEnding, Shaping, Wrap};
 use unicode_script::{Script, UnicodeScript};
 
 use super::fonts::Fonts;
@@ -67,53 +68,20 @@ impl Setter<'_> {
     fn paragraph(
         &mut self,
         paragraph: &str,
-        Text { size, bold, .. }: &Text,
+        text: &Text,
         align: Align,
         top: u32,
         lines: &mut Vec<Line>,
     ) -> u32 {
-        let (clean, attributes) = self.faces(paragraph, *bold);
-        let mut shaped = BufferLine::new(clean, LineEnding::None, attributes, Shaping::Advanced);
-        // Lines are moved where they belong below, by whole dots.
-        shaped.set_align(Some(cosmic_text::Align::Left));
-        let height = f32::from(*size);
-        let laid_out = shaped.layout(
-            &mut self.fonts.system,
-            height,
-            // Sums of fractions must not push out the last character of a full line.
-            Some(self.paper as f32 + 0.01),
-            Wrap::WordOrGlyph,
-            None,
-            TAB,
-            Hinting::Disabled,
-        );
+        let prepared = self.prepare(paragraph);
+        let whole = self.shape(&prepared.text, prepared.attributes(0, self.fonts, text.bold), text);
+        if whole.width() <= wide(self.paper) {
+            return self.place(&whole, text, align, top, lines);
+        }
         let mut top = top;
-        for line in laid_out {
-            let (mut above, mut below) = nominal(height);
-            for glyph in &line.glyphs {
-                if let Some((up, down)) = self.fonts.reach(glyph.font_id) {
-                    above = above.max(up * height);
-                    below = below.max(down * height);
-                }
-            }
-            let baseline = above.round();
-            let rows = to_dots((above + below).round());
-            let room = self.paper as f32 - line.w;
-            let left = match align {
-                Align::Left => 0.0,
-                Align::Center => (room / 2.0).floor().max(0.0),
-                Align::Right => room.floor().max(0.0),
-            };
-            let glyphs = line.glyphs.iter().map(|glyph| Glyph {
-                font: glyph.font_id,
-                weight: glyph.font_weight,
-                glyph: glyph.glyph_id,
-                size: *size,
-                x: (left + glyph.x + glyph.x_offset * height).round() as i32,
-                y: (baseline + glyph.y - glyph.y_offset * height).round() as i32,
-            });
-            lines.push(Line { top, rows, slack: u32::from(*size), glyphs: glyphs.collect() });
-            top = top.saturating_add(rows);
+        for line in wrap(&prepared.text, &whole.clusters(), wide(self.paper)) {
+            let line = self.line(&prepared, line, &whole, text);
+            top = self.place(&line, text, align, top, lines);
             if top > self.most {
                 break;
             }
@@ -121,18 +89,86 @@ impl Setter<'_> {
         top
     }
 
+    /// One line of a paragraph that needs several.
+    fn line(&mut self, from: &Prepared, line: Range<usize>, whole: &Shaped, text: &Text) -> Shaped {
+        // Alone it might run in another direction than the paragraph does; a mark prevents that.
+        let mark = match whole.direction {
+            Direction::LeftToRight => "",
+            Direction::Mixed => "\u{200E}",
+            Direction::RightToLeft => "\u{200F}",
+        };
+        let words = from.text.get(line.clone()).unwrap_or_default();
+        let attributes = from.slice(line).attributes(mark.len(), self.fonts, text.bold);
+        self.shape(&format!("{mark}{words}"), attributes, text)
+    }
+
+    /// One line, however long.
+    fn shape(&mut self, line: &str, attributes: AttrsList, text: &Text) -> Shaped {
+        let mut shaped = BufferLine::new(line, LineEnding::None, attributes, Shaping::Advanced);
+        shaped.set_align(Some(cosmic_text::Align::Left));
+        let height = f32::from(text.size);
+        let system = &mut self.fonts.system;
+        let hinting = Hinting::Disabled;
+        let laid_out = shaped.layout(system, height, None, Wrap::None, None, TAB, hinting);
+        let glyphs: Vec<LayoutGlyph> = laid_out.iter().flat_map(|l| &l.glyphs).cloned().collect();
+        let direction = if shaped.shape_opt().is_some_and(|shape| shape.rtl) {
+            Direction::RightToLeft
+        } else if glyphs.iter().any(|glyph| glyph.level.is_rtl()) {
+            Direction::Mixed
+        } else {
+            Direction::LeftToRight
+        };
+        Shaped { glyphs, direction }
+    }
+
+    fn place(
+        &mut self,
+        line: &Shaped,
+        Text { size, .. }: &Text,
+        align: Align,
+        top: u32,
+        lines: &mut Vec<Line>,
+    ) -> u32 {
+        let height = f32::from(*size);
+        let (mut above, mut below) = nominal(height);
+        for glyph in &line.glyphs {
+            if let Some((up, down)) = self.fonts.reach(glyph.font_id) {
+                above = above.max(up * height);
+                below = below.max(down * height);
+            }
+        }
+        let baseline = above.round();
+        let rows = to_dots((above + below).round());
+        let room = (wide(self.paper) - line.width()).max(0.0);
+        let left = match align {
+            Align::Left => 0.0,
+            Align::Center => (room / 2.0).floor(),
+            Align::Right => room.floor(),
+        };
+        let glyphs = line.glyphs.iter().map(|glyph| Glyph {
+            font: glyph.font_id,
+            weight: glyph.font_weight,
+            glyph: glyph.glyph_id,
+            size: *size,
+            x: to_place(left + glyph.x + glyph.x_offset * height),
+            y: to_place(baseline + glyph.y - glyph.y_offset * height),
+        });
+        lines.push(Line { top, rows, slack: u32::from(*size), glyphs: glyphs.collect() });
+        top.saturating_add(rows)
+    }
+
     /// A paragraph without what is not printed, and which face each of its characters is set in.
-    fn faces(&mut self, paragraph: &str, bold: bool) -> (String, AttrsList) {
-        let mut clean = String::with_capacity(paragraph.len());
+    fn prepare(&mut self, paragraph: &str) -> Prepared {
+        let mut text = String::with_capacity(paragraph.len());
         let mut runs: Vec<(usize, usize)> = Vec::new();
         let mut face = 0;
-        for character in paragraph.chars() {
-            let mut character = character;
+        for mut character in paragraph.chars() {
             if character.is_control() && character != '\t' {
                 continue;
             }
             if !is_ignorable(character) && character != '\t' {
-                let preferred = if belongs_to_neighbours(character) { face } else { 0 };
+                // Marks are set in the face of what they stand on.
+                let preferred = if character.script() == Script::Inherited { face } else { 0 };
                 face = self.fonts.face_of(character, preferred).unwrap_or_else(|| {
                     self.missing.insert(character.script().full_name());
                     character = if self.fonts.face_of(BOX, 0) == Some(0) { BOX } else { '?' };
@@ -140,25 +176,135 @@ impl Setter<'_> {
                 });
             }
             if runs.last().is_none_or(|(_, last)| *last != face) {
-                runs.push((clean.len(), face));
+                runs.push((text.len(), face));
             }
-            clean.push(character);
+            text.push(character);
         }
-        let mut attributes = AttrsList::new(&self.fonts.attributes(0, bold));
-        let ends = runs.iter().skip(1).map(|(start, _)| *start).chain([clean.len()]);
-        for ((start, face), end) in runs.iter().zip(ends) {
-            if *face != 0 {
-                attributes.add_span(*start..end, &self.fonts.attributes(*face, bold));
-            }
-        }
-        (clean, attributes)
+        Prepared { text, runs }
     }
+}
+
+/// A text whose characters all have a face.
+struct Prepared {
+    text: String,
+    /// Where each run of one face begins, and which face that is.
+    runs: Vec<(usize, usize)>,
+}
+
+impl Prepared {
+    /// The runs of a part of it, counted from there.
+    fn slice(&self, part: Range<usize>) -> Runs {
+        let ends = self.runs.iter().skip(1).map(|(start, _)| *start).chain([self.text.len()]);
+        let runs = self.runs.iter().zip(ends).filter_map(|((start, face), end)| {
+            let run =
+                start.max(&part.start) - part.start..end.min(part.end).checked_sub(part.start)?;
+            (*face != 0 && !run.is_empty()).then_some((run, *face))
+        });
+        Runs(runs.collect())
+    }
+
+    fn attributes(&self, offset: usize, fonts: &Fonts, bold: bool) -> AttrsList {
+        self.slice(0..self.text.len()).attributes(offset, fonts, bold)
+    }
+}
+
+/// The runs of a line that are not in the first face.
+struct Runs(Vec<(Range<usize>, usize)>);
+
+impl Runs {
+    /// For a line that begins so many bytes later.
+    fn attributes(&self, offset: usize, fonts: &Fonts, bold: bool) -> AttrsList {
+        let mut attributes = AttrsList::new(&fonts.attributes(0, bold));
+        for (Range { start, end }, face) in &self.0 {
+            attributes.add_span(start + offset..end + offset, &fonts.attributes(*face, bold));
+        }
+        attributes
+    }
+}
+
+/// Glyphs with their places, on one line however long.
+struct Shaped {
+    glyphs: Vec<LayoutGlyph>,
+    direction: Direction,
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    LeftToRight,
+    /// From left to right, with words in the other direction.
+    Mixed,
+    RightToLeft,
+}
+
+impl Shaped {
+    fn width(&self) -> f32 {
+        self.glyphs.iter().map(|glyph| glyph.w).sum()
+    }
+
+    /// What is not torn apart, in the order in which it is read: where each begins, and its width.
+    fn clusters(&self) -> Vec<(usize, f32)> {
+        let mut widths = BTreeMap::new();
+        for glyph in &self.glyphs {
+            *widths.entry(glyph.start).or_insert(0.0) += glyph.w;
+        }
+        widths.into_iter().collect()
+    }
+}
+
+/// The lines of a paragraph. They end where Unicode allows it (UAX 14: between Chinese characters
+/// but not before closing marks, between words), inside a word only if that is longer than a line.
+/// Blanks at the end of a line take no place.
+fn wrap(text: &str, clusters: &[(usize, f32)], most: f32) -> Vec<Range<usize>> {
+    let mut lines = Vec::new();
+    let mut clusters = clusters.iter().peekable();
+    let (mut start, mut width, mut word) = (0, 0.0, 0);
+    for (end, _) in unicode_linebreak::linebreaks(text) {
+        let blanks = text.get(word..end).map_or(end, |text| word + text.trim_end().len());
+        let mut this: Vec<(usize, f32)> = Vec::new();
+        while let Some(cluster) = clusters.next_if(|(place, _)| *place < end) {
+            this.push(*cluster);
+        }
+        let inked: f32 = this.iter().filter(|(place, _)| *place < blanks).map(|(_, w)| w).sum();
+        if width + inked > most && start < word {
+            lines.push(start..word);
+            (start, width) = (word, 0.0);
+        }
+        for (place, wide) in this {
+            if place < blanks && width + wide > most && start < place {
+                lines.push(start..place);
+                (start, width) = (place, 0.0);
+            }
+            width += wide;
+        }
+        word = end;
+    }
+    if start < text.len() {
+        lines.push(start..text.len());
+    }
+    lines.into_iter().map(|line| trimmed(text, line)).collect()
+}
+
+/// A line without the blanks at its end.
+fn trimmed(text: &str, line: Range<usize>) -> Range<usize> {
+    let length = text.get(line.clone()).map_or(line.len(), |text| text.trim_end().len());
+    line.start..line.start + length
+}
+
+/// A paper's width, with room for what rounding makes of the sum of a full line.
+#[expect(clippy::cast_precision_loss, reason = "paper is some hundred dots wide")]
+fn wide(paper: u32) -> f32 {
+    paper as f32 + 0.01
 }
 
 /// How far lines reach above and below their baseline: their square, and what is between lines.
 fn nominal(height: f32) -> (f32, f32) {
     let between = (LINE - 1.0) * height / 2.0;
     (ABOVE * height + between, (1.0 - ABOVE) * height + between)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "casts saturate")]
+fn to_place(dots: f32) -> i32 {
+    dots.round() as i32
 }
 
 /// At least one, so that every line takes paper.
@@ -188,12 +334,6 @@ fn paragraphs(text: &str) -> impl Iterator<Item = &str> {
         rest = after.strip_prefix("\r\n").or_else(|| after.get(length..));
         Some(paragraph)
     })
-}
-
-/// Marks and joiners are set in the face of what they stand on; so are blanks and signs that many
-/// scripts share, which keeps a text in one face.
-fn belongs_to_neighbours(character: char) -> bool {
-    character.script() == Script::Inherited
 }
 
 /// Characters that show nothing by themselves (Unicode's Default_Ignorable_Code_Point).
