@@ -39,9 +39,9 @@ pub use self::devices::{
     Buzzer, BuzzerDriver, BuzzerModel, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard,
     IdCardDriver, Infrared, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol, Input,
     InputDriver, Microphone, MicrophoneDriver, Printer, PrinterCut, PrinterDriver, PrinterFlow,
-    Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger, ReaderReports, SamBaud,
-    SecondScreen, SecondScreenDriver, SocialSecurityCard, SocialSecurityCardDriver, Speech,
-    SpeechDriver,
+    PrinterText, Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger,
+    ReaderReports, SamBaud, SecondScreen, SecondScreenDriver, SocialSecurityCard,
+    SocialSecurityCardDriver, Speech, SpeechDriver,
 };
 pub use self::listen::{
     DEFAULT_HTTP, DEFAULT_TCP, DeviceInfo, Limits, Listen, Log, LogLevel, Recording, Secret,

@@ -3,11 +3,10 @@
 use std::future::{Future, ready};
 use std::time::Duration;
 
-use hharome_hardware::receipt::escpos::{Job as EncodedJob, Profile, encode};
+use hharome_hardware::receipt::escpos::{Job as EncodedJob, encode};
 use hharome_hardware::receipt::journal::{Fate, Record};
-use hharome_hardware::receipt::layout::{
-    Align, Image, Item, LayoutError, Limits, Text, Typesetter,
-};
+use hharome_hardware::receipt::layout::{Align, Image, Item, LayoutError, Limits, Text};
+use hharome_hardware::receipt::native;
 use hharome_hardware::receipt::status::Obstacle;
 use hharome_hardware::receipt::{Ended, PrintError, Progress, Refused};
 use hharome_protocol::action::{Empty, NoParams};
@@ -18,7 +17,7 @@ use hharome_protocol::receipt::{self as protocol, ReceiptParams};
 use serde_json::value::RawValue;
 
 use super::waiting::Words;
-use crate::devices::Receipts;
+use crate::devices::{Press, Receipts};
 use crate::router::CallContext;
 
 const WORDS: Words = Words {
@@ -50,9 +49,8 @@ pub fn on_paper(
     let printing = match &receipts.press {
         None => Err(WORDS.not_configured()),
         Some(press) => {
-            let typesetter = press.typesetter.clone();
-            let (width, profile) = (press.width_dots, press.profile);
-            let lay_out = move || lay_out(params, &typesetter, width, &profile);
+            let own = press.clone();
+            let lay_out = move || lay_out(params, &own);
             press.printer.print(label.to_owned(), limit, lay_out).map_err(failure)
         }
     };
@@ -90,22 +88,23 @@ fn told(record: Record) -> Job {
 }
 
 /// Everything that can be wrong with a receipt is found here. Blocks.
-fn lay_out(
-    params: ReceiptParams,
-    typesetter: &Typesetter,
-    width_dots: u32,
-    profile: &Profile,
-) -> Result<EncodedJob, Failure> {
+fn lay_out(params: ReceiptParams, press: &Press) -> Result<EncodedJob, Failure> {
+    let Press { typesetter, width_dots, profile, .. } = press;
+    let limits = Limits::default();
     let entries = params.print_list.into_iter().enumerate();
     let items = entries.map(|(index, entry)| item(index, entry)).collect::<Result<_, _>>()?;
-    let page =
-        typesetter.lay_out(items, width_dots, &Limits::default()).map_err(|error| match error {
-            LayoutError::NoFont => {
-                Failure::device_failed("本机未安装字体,无法打印,请联系工作人员", error.to_string())
-            }
-            wrong => Failure::bad_request(format!("params.{wrong}")),
-        })?;
-    Ok(encode(page.bands(profile.band_rows), profile))
+    let encoded = if press.native {
+        native::encode(items, typesetter, *width_dots, &limits, profile)
+    } else {
+        let page = typesetter.lay_out(items, *width_dots, &limits);
+        page.map(|page| encode(page.bands(profile.band_rows), profile))
+    };
+    encoded.map_err(|error| match error {
+        LayoutError::NoFont => {
+            Failure::device_failed("本机未安装字体,无法打印,请联系工作人员", error.to_string())
+        }
+        wrong => Failure::bad_request(format!("params.{wrong}")),
+    })
 }
 
 fn item(index: usize, entry: protocol::Entry) -> Result<Item, Failure> {

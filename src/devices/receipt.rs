@@ -15,7 +15,7 @@ use hharome_hardware::receipt::virtual_printer::{Model, VirtualPrinter};
 use hharome_hardware::receipt::{Printer, queue};
 
 use super::{Device, NewPort, outside_port, simulated_port};
-use crate::config::{self, Config, PrinterCut, PrinterDriver, PrinterFlow, Word};
+use crate::config::{self, Config, PrinterCut, PrinterDriver, PrinterFlow, PrinterText, Word};
 use crate::outside::Outside;
 use crate::simulation::Hand;
 
@@ -28,7 +28,8 @@ pub struct Receipts {
     pub(super) hand: Option<Hand>,
 }
 
-/// What makes receipts.
+/// What makes receipts. Clones are the same.
+#[derive(Clone)]
 pub struct Press {
     /// The queue before the printer.
     pub printer: Printer,
@@ -38,6 +39,8 @@ pub struct Press {
     pub width_dots: u32,
     /// How they are put for this printer.
     pub profile: Profile,
+    /// Texts are in the printer's own type.
+    pub native: bool,
 }
 
 pub(super) fn receipts(config: &Config, outside: &mut Outside) -> Receipts {
@@ -80,6 +83,7 @@ pub(super) fn receipts(config: &Config, outside: &mut Outside) -> Receipts {
         typesetter: Typesetter::new(FontSettings::default()),
         width_dots: printer.width_dots,
         profile,
+        native: printer.text == PrinterText::Native,
     };
     Receipts { device, press: Some(press), hand }
 }

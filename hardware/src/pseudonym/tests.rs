@@ -291,7 +291,7 @@ fn controls_of_a_binary_code_become_controls_that_are_no_digits() {
 
 #[test]
 fn a_png_keeps_its_length_and_its_size_in_dots() {
-    let mut real = std::io::Cursor::new(Vec::new());
+    let mut real = io::Cursor::new(Vec::new());
     let picture = image::GrayImage::from_fn(376, 120, |x, y| image::Luma([(x * y % 251) as u8]));
     picture.write_to(&mut real, image::ImageFormat::Png).unwrap();
     let real = real.into_inner();

@@ -410,8 +410,10 @@ impl EscposPrinter {
             if !what.passes() || Instant::now() >= until {
                 return Err(PrintError::Obstacle { what, progress: run.progress });
             }
-            talk.hear_until(Instant::now() + ASK).await.map_err(|error| run.gone(error))?;
-            talk.ask_ahead(run.limit).await.map_err(|stop| run.stopped(stop))?;
+            let heard = talk.hear_until(Instant::now() + ASK).await;
+            if !heard.map_err(|error| run.gone(error))? {
+                talk.ask_ahead(run.limit).await.map_err(|stop| run.stopped(stop))?;
+            }
         }
         Ok(())
     }

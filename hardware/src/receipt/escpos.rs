@@ -77,16 +77,33 @@ pub struct Block {
 /// where a printer with another unit of feeding would tear type apart.
 const LEAST_FED: u32 = 24;
 
-/// A page as ESC/POS.
+/// A page as ESC/POS; the white at its end is left out.
 #[must_use]
 pub fn encode(bands: impl Iterator<Item = Band>, profile: &Profile) -> Job {
+    encoder(bands, profile).finish()
+}
+
+/// The same with something behind it: the white at its end is fed.
+#[must_use]
+pub(super) fn encode_part(bands: impl Iterator<Item = Band>, profile: &Profile) -> Job {
+    let mut encoder = encoder(bands, profile);
+    encoder.end_band();
+    let white = std::mem::take(&mut encoder.white);
+    if white > 0 {
+        encoder.rows += white;
+        encoder.blocks.push(Block { bytes: feeds(white), rows: encoder.rows });
+    }
+    encoder.finish()
+}
+
+fn encoder(bands: impl Iterator<Item = Band>, profile: &Profile) -> Encoder<'_> {
     let mut encoder = Encoder::new(profile);
     for band in bands {
         for row in band.bits.chunks(band.width_bytes.max(1)) {
             encoder.row(row);
         }
     }
-    encoder.finish()
+    encoder
 }
 
 /// What ends a receipt: white paper, and the cut.

@@ -8,6 +8,7 @@
 //!
 //! * [`layout`]: a receipt's texts and pictures as dots. Pure: no printer, no clock.
 //! * [`escpos`]: dots as the printer's commands. Pure, too.
+//! * [`native`]: the same in the printer's own type.
 //! * [`queue`]: who wants receipts, and who prints them; one at a time, in order.
 //! * [`driver`]: a receipt onto paper, and whether it is there.
 //! * [`status`]: the bytes that a printer says, and what they mean.
@@ -20,6 +21,7 @@ pub mod driver;
 pub mod escpos;
 pub mod journal;
 pub mod layout;
+pub mod native;
 pub mod queue;
 pub mod redact;
 pub mod replayed;

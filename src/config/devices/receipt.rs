@@ -34,6 +34,16 @@ words! {
 }
 
 words! {
+    /// How texts are printed.
+    PrinterText {
+        /// As dots, set by the daemon: any script and any size.
+        Dots = "dots",
+        /// In the printer's own type.
+        Native = "native",
+    }
+}
+
+words! {
     /// What ends a receipt.
     PrinterCut {
         /// Cut but for a bridge in the middle.
@@ -69,6 +79,10 @@ section! {
         /// Dots in one line: 384 on paper of 58 mm, 576 on paper of 80 mm, as a rule.
         width_dots: u32 = 384;
         "width_dots", Default("384"), whole(64, 2048, "dots"), Restart;
+        /// How texts are printed. dots: any script, any size, the same on every printer. native: in the
+        /// printer's own Chinese type (GB18030), 24 dots high or a multiple of that; quicker on slow lines.
+        text: PrinterText = PrinterText::Dots;
+        "text", Default(r#""dots""#), one_of(), Restart;
         /// Rows of dots that are sent as one picture. Two of them have to fit into the printer's buffer, with
         /// some room left: fewer for printers that leave out dots, more for quick ones that stutter.
         band_rows: u16 = 24;
