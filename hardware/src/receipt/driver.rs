@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep};
 
 use self::talk::{Stop, Talk};
 use super::escpos::{self, Block, Profile};
+use super::journal::Fate;
 use super::queue::Ready;
 use super::status::Obstacle;
 use super::{Ended, Jobs, PrintError, Progress};
@@ -47,6 +48,12 @@ const ASK: Duration = Duration::from_secs(1);
 
 /// How often one that cannot print is asked whether it can.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// A line that has been idle for so long may be closed by the printer for that.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// For ever, as far as a printer is concerned.
+const EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// A head that is too hot, or a finger on the feed button, is waited for so long in the middle of a
 /// receipt.
@@ -94,9 +101,9 @@ impl EscposPrinter {
     /// A driver that prints what comes through `jobs`.
     #[must_use]
     pub fn new(settings: Settings, jobs: Jobs) -> Self {
-        use super::journal::Fate;
-        let last = jobs.journal().jobs().into_iter().next_back();
-        let left = last.is_some_and(|job| matches!(job.fate, Fate::Unknown | Fate::Failed));
+        let known = jobs.journal().jobs();
+        let last = known.iter().rev().find(|job| job.begun);
+        let left = last.is_some_and(|job| !matches!(job.fate, Fate::Printed | Fate::Sent));
         let owed = left.then(|| band_bytes(&settings));
         Self { settings, jobs, confirms: None, owed }
     }
@@ -113,11 +120,7 @@ impl Driver for EscposPrinter {
     }
 
     async fn run(&mut self, line: BoxedLine, status: &Status) -> Option<Trouble> {
-        let mut talk = Talk::new(line);
-        match self.serve(&mut talk, status).await {
-            Ok(never) => match never {},
-            Err(trouble) => Some(trouble),
-        }
+        self.serve(&mut Talk::new(line), status).await.err()
     }
 
     fn unusable(&mut self, trouble: &Trouble) {
@@ -125,13 +128,13 @@ impl Driver for EscposPrinter {
     }
 }
 
-/// Never made.
-enum Never {}
-
 impl EscposPrinter {
-    async fn serve(&mut self, talk: &mut Talk, status: &Status) -> Result<Never, Trouble> {
+    /// Ends without a trouble when the line was closed after it had been idle, as network printers do:
+    /// it is opened again at once, and only if that fails the printer is gone.
+    async fn serve(&mut self, talk: &mut Talk, status: &Status) -> Result<(), Trouble> {
         self.start(talk, status).await?;
-        let mut told = None;
+        let (mut told, mut idle) = (None, Instant::now());
+        let mut settled = talk.condition().obstacle().is_none();
         loop {
             if talk.has_confirmed() && self.confirms != Some(true) {
                 self.confirms = Some(true);
@@ -144,13 +147,19 @@ impl EscposPrinter {
             }
             if self.settings.status {
                 status.learn("paper", talk.paper());
+                if obstacle.is_none() && !settled && self.owed.is_none() {
+                    settled = true;
+                    self.settle(talk, status).await?;
+                    continue;
+                }
             }
             let ready = tokio::select! {
                 biased;
-                heard = talk.hear() => {
-                    heard.map_err(gone)?;
-                    continue;
-                }
+                heard = talk.hear() => match heard {
+                    Ok(()) => continue,
+                    Err(_) if idle.elapsed() >= IDLE => return Ok(()),
+                    Err(error) => return Err(gone(error)),
+                },
                 ready = self.jobs.next() => ready,
                 () = sleep(LOOK), if obstacle.is_some() => {
                     self.ask(talk).await?;
@@ -175,6 +184,7 @@ impl EscposPrinter {
             if obstacle.is_none() {
                 status.set(State::Ready);
             }
+            idle = Instant::now();
         }
     }
 
@@ -278,12 +288,16 @@ impl EscposPrinter {
         }
         self.jobs.journal().begin(ready.id).await?;
         self.prepare(talk, status, &run).await?;
-        let result = self.bands(talk, &ready.job.blocks, &mut run).await;
-        match &result {
+        let mut result = self.bands(talk, &ready.job.blocks, &mut run).await;
+        match &mut result {
             Ok(_) => self.owed = None,
             // What was on the line may be lost.
             Err(PrintError::Gone { .. }) => self.owed = Some(band_bytes(&self.settings)),
             Err(_) => {}
+        }
+        if let Err(error) = &mut result {
+            // Of marks that were answered in the last moment, too.
+            error.came_to(talk.confirmed_rows());
         }
         talk.forget_marks();
         result
@@ -445,7 +459,7 @@ impl EscposPrinter {
         let by = run.began + run.paper_time();
         loop {
             // The question stands behind all data that the line has taken.
-            let limit = run.limit.unwrap_or(Duration::MAX / 4).saturating_add(run.paper_time());
+            let limit = run.limit.unwrap_or(EVER).saturating_add(run.paper_time());
             talk.ask(limit).await.map_err(|stop| run.stopped(stop))?;
             self.able(talk, run).await?;
             if talk.marks() == 0 {

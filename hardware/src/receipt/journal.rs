@@ -68,6 +68,8 @@ pub struct Record {
     pub rows: u32,
     /// What its client calls it: a text without control characters, empty if it is too long.
     pub label: String,
+    /// Its first byte went out, or was about to.
+    pub begun: bool,
     /// What became of it.
     pub fate: Fate,
     /// More about that, in English.
@@ -325,11 +327,12 @@ impl Book {
         match (&line.entry, job) {
             (Entry::Accepted { rows, label }, None) => {
                 let (id, at, rows, label) = (line.id, line.at, *rows, label.clone());
-                let job = Record { id, at, rows, label, fate: Fate::Queued, detail: None };
+                let (begun, fate) = (false, Fate::Queued);
+                let job = Record { id, at, rows, label, begun, fate, detail: None };
                 self.jobs.push_back(job);
                 self.forget();
             }
-            (Entry::Begun, Some(job)) => job.fate = Fate::Printing,
+            (Entry::Begun, Some(job)) => (job.begun, job.fate) = (true, Fate::Printing),
             (Entry::Ended { fate, detail }, Some(job)) => {
                 (job.fate, job.detail) = (*fate, detail.clone());
             }
@@ -366,10 +369,10 @@ impl Book {
     /// All of it as lines.
     fn lines(&self) -> impl Iterator<Item = Line> {
         self.jobs.iter().flat_map(|job| {
-            let Record { id, at, rows, label, fate, detail } = job.clone();
+            let Record { id, at, rows, label, begun, fate, detail } = job.clone();
             let line = move |entry| Line { id, at, entry };
             let accepted = Some(line(Entry::Accepted { rows, label }));
-            let begun = (fate != Fate::Queued).then(|| line(Entry::Begun));
+            let begun = begun.then(|| line(Entry::Begun));
             let over = !matches!(fate, Fate::Queued | Fate::Printing);
             let ended = over.then(|| line(Entry::Ended { fate, detail }));
             [accepted, begun, ended].into_iter().flatten()

@@ -128,3 +128,16 @@ pub enum PrintError {
     #[error("{0}")]
     Internal(String),
 }
+
+impl PrintError {
+    /// The printer has confirmed so many rows.
+    fn came_to(&mut self, rows: u32) {
+        if let Self::Obstacle { progress, .. }
+        | Self::Stalled { progress, .. }
+        | Self::Gone { progress, .. } = self
+            && progress.confirmed
+        {
+            progress.rows = progress.rows.max(rows);
+        }
+    }
+}

@@ -36,7 +36,9 @@ pub fn encode(
     let mut job = Job { blocks: Vec::new(), rows: 0 };
     let mut characters = 0;
     for (item, mut entry) in items.into_iter().enumerate() {
-        if let Some(text) = entry.text.as_ref() {
+        if let Some(text) = entry.text.as_mut() {
+            // The usual sign of the yuan is in the printer's font, its narrow twin is not.
+            text.text = text.text.replace('¥', "￥");
             characters += text.text.chars().count();
             if characters > limits.characters {
                 return Err(LayoutError::Characters { item, most: limits.characters });
@@ -209,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_the_printers_font_does_not_have_is_set_in_dots() {
-        assert!(is_in_font("取号凭条 ABC 123 ¥"));
+        assert!(is_in_font("取号凭条 ABC 123 €￥"));
         for rare in ["𠮷", "😀", "Ѐ"] {
             assert!(!is_in_font(rare), "{rare}");
         }
