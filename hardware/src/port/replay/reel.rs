@@ -184,7 +184,9 @@ impl Reel {
             PortEvent::In(bytes) => {
                 let chunk = Chunk { micros, bytes };
                 if self.exchanges.push_answer(chunk.clone()) == Belongs::Unasked {
-                    self.unasked.push_back(chunk);
+                    // What a device had said by itself before the recording, it said when opened.
+                    let micros = if before { self.timeline.now().min(micros) } else { micros };
+                    self.unasked.push_back(Chunk { micros, ..chunk });
                 }
             }
             PortEvent::Baud(baud) => self.written_baud = baud,

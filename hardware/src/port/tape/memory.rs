@@ -63,6 +63,12 @@ impl Remembers for PortMemory {
     fn events(&self) -> Vec<PortEvent> {
         let memory = self.lock();
         let mut events = memory.events.clone();
+        if self.1 == Flow::Stream && memory.settled {
+            // It was looked for once without being wanted, and is opened anew when it is.
+            let mut looked_for = memory.before_it_was_asked();
+            looked_for.push(PortEvent::Closed);
+            events.splice(0..0, looked_for);
+        }
         if !memory.description.is_empty() {
             let behind = events.len().min(1);
             events.insert(behind, PortEvent::In(memory.description.clone().freeze()));
@@ -118,6 +124,12 @@ impl PortMemory {
             Some(gone) => {
                 memory.events.truncate(1);
                 memory.events.push(gone);
+            }
+            // A stream that nobody wants any more was found, and will be again.
+            None if self.1 == Flow::Stream => {
+                memory.events = memory.before_it_was_asked();
+                memory.events.push(PortEvent::Closed);
+                memory.settled = false;
             }
             None => memory.events.clear(),
         }
@@ -184,6 +196,12 @@ impl PortMemory {
 }
 
 impl Remembered {
+    /// How the line was opened, and what the device said until the driver asked it for something.
+    fn before_it_was_asked(&self) -> Vec<PortEvent> {
+        let asked = |event: &&PortEvent| !matches!(event, PortEvent::Out(_));
+        self.events.iter().take_while(asked).cloned().collect()
+    }
+
     /// The driver has asked this.
     fn asked(&mut self, bytes: &[u8]) {
         self.last = Some((Instant::now(), true));
