@@ -10,6 +10,7 @@ mod fonts;
 mod glyphs;
 mod picture;
 mod text;
+mod wrap;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -104,6 +105,20 @@ impl Default for FontSettings {
     fn default() -> Self {
         let folders = ["/usr/share/fonts", "/usr/local/share/fonts"].map(PathBuf::from).into();
         Self { families: Vec::new(), files: Vec::new(), folders }
+    }
+}
+
+impl FontSettings {
+    /// What a configuration says in a list: families, and files, which begin with `/`.
+    #[must_use]
+    pub fn of(fonts: &[String]) -> Self {
+        let (files, families): (Vec<&String>, _) =
+            fonts.iter().partition(|font| font.starts_with('/'));
+        Self {
+            files: files.into_iter().map(PathBuf::from).collect(),
+            families: families.into_iter().cloned().collect(),
+            ..Self::default()
+        }
     }
 }
 

@@ -50,8 +50,36 @@ struct Face {
     /// What the font system calls it: its place in the order. Names of families are not unique.
     alias: String,
     regular: ID,
-    /// Whether it has Chinese, asked when it is needed.
-    is_chinese: Option<bool>,
+    /// Which characters it has, read when that is asked first.
+    characters: Option<Characters>,
+}
+
+/// Ranges of characters, both ends included, in order.
+struct Characters(Vec<(u32, u32)>);
+
+impl Characters {
+    fn of(font: &FontRef<'_>) -> Self {
+        let mut all: Vec<u32> = font.charmap().mappings().map(|(character, _)| character).collect();
+        all.sort_unstable();
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        for character in all {
+            match ranges.last_mut() {
+                Some((_, last)) if character <= last.saturating_add(1) => *last = character,
+                _ => ranges.push((character, character)),
+            }
+        }
+        ranges.shrink_to_fit();
+        Self(ranges)
+    }
+
+    fn has(&self, character: char) -> bool {
+        let character = u32::from(character);
+        let after = self.0.partition_point(|(first, _)| *first <= character);
+        after
+            .checked_sub(1)
+            .and_then(|at| self.0.get(at))
+            .is_some_and(|(_, last)| character <= *last)
+    }
 }
 
 /// There is no fallback inside the font system: each character's face is chosen here.
@@ -119,7 +147,7 @@ impl Fonts {
             if !has_bold {
                 emboldened.insert(bold);
             }
-            faces.push(Face { alias, regular, is_chinese: None });
+            faces.push(Face { alias, regular, characters: None });
         }
         if faces.is_empty() {
             return None;
@@ -153,14 +181,21 @@ impl Fonts {
         face
     }
 
-    fn covers(&self, face: usize, character: char) -> bool {
-        let id = self.faces.get(face).map(|face| face.regular);
-        id.and_then(|id| self.with_font(id, |font| font.charmap().map(character).is_some()))
-            .unwrap_or(false)
+    fn covers(&mut self, face: usize, character: char) -> bool {
+        let Some(Face { regular, characters, .. }) = self.faces.get(face) else { return false };
+        if let Some(characters) = characters {
+            return characters.has(character);
+        }
+        let read = self.with_font(*regular, Characters::of).unwrap_or(Characters(Vec::new()));
+        let has = read.has(character);
+        if let Some(face) = self.faces.get_mut(face) {
+            face.characters = Some(read);
+        }
+        has
     }
 
-    /// Looks into a font's file. It is mapped into memory, and unmapped again if no text has used
-    /// it yet: of a thousand fonts hardly one is needed.
+    /// Looks into a font's file. It is mapped into memory, and unmapped again if no text is set in it
+    /// yet: of a thousand fonts hardly one is needed.
     fn with_font<T>(&self, id: ID, look: impl FnOnce(&FontRef<'_>) -> T) -> Option<T> {
         self.system
             .db()
@@ -173,25 +208,14 @@ impl Fonts {
     /// How far above and below the baseline a font wants its lines to reach, in parts of its size;
     /// `None` for a Chinese one, whose square is all that counts.
     pub(super) fn reach(&mut self, id: ID) -> Option<(f32, f32)> {
-        let alias = self.system.db().face(id)?.families.first()?.0.parse::<usize>().ok()?;
-        if self.is_chinese(alias) {
+        let face = self.system.db().face(id)?.families.first()?.0.parse().ok()?;
+        if self.covers(face, '中') {
             return None;
         }
         let font = self.system.get_font(id, Weight::NORMAL)?;
         let metrics = font.metrics();
         let em = f32::from(metrics.units_per_em.max(1));
         Some((metrics.ascent / em, -metrics.descent / em))
-    }
-
-    fn is_chinese(&mut self, face: usize) -> bool {
-        if let Some(known) = self.faces.get(face).and_then(|face| face.is_chinese) {
-            return known;
-        }
-        let is_chinese = self.covers(face, '中');
-        if let Some(face) = self.faces.get_mut(face) {
-            face.is_chinese = Some(is_chinese);
-        }
-        is_chinese
     }
 
     /// Whether bold text in this face is made so by widening: its family has no bold face, nor an

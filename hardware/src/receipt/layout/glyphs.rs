@@ -163,3 +163,46 @@ pub(super) fn lay(dots: &[u8], left: i64, row: &mut [u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cosmic_text::fontdb::Weight;
+
+    use super::super::FontSettings;
+    use super::*;
+
+    #[test]
+    fn dots_are_laid_at_any_place_and_cut_off_at_the_edges() {
+        let laid = |left| {
+            let mut row = [0x01, 0, 0];
+            lay(&[0b1000_0001, 0xFF], left, &mut row);
+            row
+        };
+        assert_eq!(laid(0), [0b1000_0001, 0xFF, 0]);
+        assert_eq!(laid(3), [0b0001_0001, 0b0011_1111, 0b1110_0000]);
+        assert_eq!(laid(-7), [0xFF, 0b1000_0000, 0]);
+        assert_eq!(laid(-8), [0xFF, 0, 0]);
+        assert_eq!(laid(20), [0x01, 0, 0b0000_1000]);
+        assert_eq!(laid(24), [0x01, 0, 0]);
+        assert_eq!(laid(-16), [0x01, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_kept_of_glyphs_is_bounded() {
+        let mut fonts = Fonts::find(&FontSettings::default()).expect("fonts-wqy-zenhei");
+        let font = fonts.system.db().faces().next().expect("a face").id;
+        let mut glyphs = Glyphs::new();
+        let mut bits = vec![0; 125 * 10];
+        let mut made = 0;
+        for size in 900..1000 {
+            let glyph = Glyph { font, weight: Weight::NORMAL, glyph: 40, size, x: 0, y: 0 };
+            let mut canvas = Canvas { bits: &mut bits, width_bytes: 125, top: 0 };
+            glyphs.draw(&mut fonts, &glyph, 0, &mut canvas);
+            made += glyphs.mask(&mut fonts, &glyph).bits.len();
+            assert!(glyphs.bytes <= MOST_BYTES);
+            let kept: usize = glyphs.masks.values().map(|m| m.bits.len() + MASK_OVERHEAD).sum();
+            assert_eq!(kept, glyphs.bytes);
+        }
+        assert!(made > MOST_BYTES, "{made} bytes are too few to see it");
+    }
+}

@@ -8,6 +8,7 @@ use unicode_script::{Script, UnicodeScript};
 
 use super::fonts::Fonts;
 use super::glyphs::Glyph;
+use super::wrap::{paragraphs, wrap};
 use super::{Align, Text};
 
 /// From one line to the next, in parts of the type's height: what receipt printers do with their own
@@ -20,6 +21,10 @@ const ABOVE: f32 = 0.88;
 
 /// A tabulator goes to the next multiple of so many blanks, as on receipt printers.
 const TAB: u16 = 8;
+
+/// Characters of a paragraph that are set at once. Setting takes time by the square of their number
+/// for some texts that nobody writes; a line of legible type has far fewer.
+const PIECE: usize = 1000;
 
 /// What stands for a character that no font has.
 const BOX: char = '□';
@@ -65,6 +70,7 @@ impl Setter<'_> {
         top
     }
 
+    /// Sets a paragraph piece by piece; nearly all are one piece.
     fn paragraph(
         &mut self,
         paragraph: &str,
@@ -74,43 +80,71 @@ impl Setter<'_> {
         lines: &mut Vec<Line>,
     ) -> u32 {
         let prepared = self.prepare(paragraph);
-        let whole = self.shape(&prepared.text, prepared.attributes(0, self.fonts, text.bold), text);
-        if whole.width() <= wide(self.paper) {
-            return self.place(&whole, text, align, top, lines);
-        }
-        let mut top = top;
-        for line in wrap(&prepared.text, &whole.clusters(), wide(self.paper)) {
-            let line = self.line(&prepared, line, &whole, text);
-            top = self.place(&line, text, align, top, lines);
-            if top > self.most {
-                break;
+        let (mut top, mut start, mut direction) = (top, 0, None);
+        loop {
+            let piece = prepared.piece(start);
+            let is_last = piece.end == prepared.text.len();
+            let whole = self.shape(&prepared, piece.clone(), direction, text);
+            direction.get_or_insert(whole.direction);
+            if is_last && whole.width() <= wide(self.paper) {
+                return self.place(&whole, text, align, top, lines);
             }
+            let words = prepared.text.get(piece.clone()).unwrap_or_default();
+            let mut wrapped = wrap(words, &whole.clusters(), wide(self.paper));
+            let mut next = piece.end;
+            // The last line may go on in the next piece.
+            if !is_last
+                && wrapped.len() > 1
+                && let Some(open) = wrapped.pop()
+            {
+                next = start + open.start;
+            }
+            for line in wrapped {
+                let line = start + line.start..start + line.end;
+                let line = self.shape(&prepared, line, direction, text);
+                top = self.place(&line, text, align, top, lines);
+                if top > self.most {
+                    return top;
+                }
+            }
+            if is_last {
+                return top;
+            }
+            start = next;
         }
-        top
     }
 
-    /// One line of a paragraph that needs several.
-    fn line(&mut self, from: &Prepared, line: Range<usize>, whole: &Shaped, text: &Text) -> Shaped {
-        // Alone it might run in another direction than the paragraph does; a mark prevents that.
-        let mark = match whole.direction {
-            Direction::LeftToRight => "",
-            Direction::Mixed => "\u{200E}",
-            Direction::RightToLeft => "\u{200F}",
+    /// A part of a paragraph on one line, however long.
+    ///
+    /// `direction`: that of the paragraph, once it is known. Alone a part of it might run in another
+    /// one; a mark before it prevents that.
+    fn shape(
+        &mut self,
+        from: &Prepared,
+        part: Range<usize>,
+        direction: Option<Direction>,
+        text: &Text,
+    ) -> Shaped {
+        let mark = match direction {
+            None | Some(Direction::LeftToRight) => "",
+            Some(Direction::Mixed) => "\u{200E}",
+            Some(Direction::RightToLeft) => "\u{200F}",
         };
-        let words = from.text.get(line.clone()).unwrap_or_default();
-        let attributes = from.slice(line).attributes(mark.len(), self.fonts, text.bold);
-        self.shape(&format!("{mark}{words}"), attributes, text)
-    }
-
-    /// One line, however long.
-    fn shape(&mut self, line: &str, attributes: AttrsList, text: &Text) -> Shaped {
+        let words = from.text.get(part.clone()).unwrap_or_default();
+        let attributes = from.attributes(part, mark.len(), self.fonts, text.bold);
+        let line = format!("{mark}{words}");
         let mut shaped = BufferLine::new(line, LineEnding::None, attributes, Shaping::Advanced);
         shaped.set_align(Some(cosmic_text::Align::Left));
         let height = f32::from(text.size);
         let system = &mut self.fonts.system;
         let hinting = Hinting::Disabled;
         let laid_out = shaped.layout(system, height, None, Wrap::None, None, TAB, hinting);
-        let glyphs: Vec<LayoutGlyph> = laid_out.iter().flat_map(|l| &l.glyphs).cloned().collect();
+        let mut glyphs: Vec<LayoutGlyph> =
+            laid_out.iter().flat_map(|line| &line.glyphs).cloned().collect();
+        // Places are those in the part, as if there were no mark.
+        for glyph in &mut glyphs {
+            glyph.start = glyph.start.saturating_sub(mark.len());
+        }
         let direction = if shaped.shape_opt().is_some_and(|shape| shape.rtl) {
             Direction::RightToLeft
         } else if glyphs.iter().any(|glyph| glyph.level.is_rtl()) {
@@ -192,31 +226,34 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// The runs of a part of it, counted from there.
-    fn slice(&self, part: Range<usize>) -> Runs {
-        let ends = self.runs.iter().skip(1).map(|(start, _)| *start).chain([self.text.len()]);
-        let runs = self.runs.iter().zip(ends).filter_map(|((start, face), end)| {
-            let run =
-                start.max(&part.start) - part.start..end.min(part.end).checked_sub(part.start)?;
-            (*face != 0 && !run.is_empty()).then_some((run, *face))
-        });
-        Runs(runs.collect())
+    /// What is set at once from here on.
+    fn piece(&self, start: usize) -> Range<usize> {
+        let rest = self.text.get(start..).unwrap_or_default();
+        let length = rest.char_indices().nth(PIECE).map_or(rest.len(), |(length, _)| length);
+        start..start + length
     }
 
-    fn attributes(&self, offset: usize, fonts: &Fonts, bold: bool) -> AttrsList {
-        self.slice(0..self.text.len()).attributes(offset, fonts, bold)
-    }
-}
-
-/// The runs of a line that are not in the first face.
-struct Runs(Vec<(Range<usize>, usize)>);
-
-impl Runs {
-    /// For a line that begins so many bytes later.
-    fn attributes(&self, offset: usize, fonts: &Fonts, bold: bool) -> AttrsList {
+    /// The faces of a part, for a line that begins `offset` bytes before it.
+    fn attributes(
+        &self,
+        part: Range<usize>,
+        offset: usize,
+        fonts: &Fonts,
+        bold: bool,
+    ) -> AttrsList {
         let mut attributes = AttrsList::new(&fonts.attributes(0, bold));
-        for (Range { start, end }, face) in &self.0 {
-            attributes.add_span(start + offset..end + offset, &fonts.attributes(*face, bold));
+        let first = self.runs.partition_point(|(start, _)| *start <= part.start).saturating_sub(1);
+        let runs = self.runs.get(first..).unwrap_or_default();
+        let ends = runs.iter().skip(1).map(|(start, _)| *start).chain([self.text.len()]);
+        for ((start, face), end) in runs.iter().zip(ends) {
+            if *start >= part.end {
+                break;
+            }
+            let (start, end) = (*start.max(&part.start), end.min(part.end));
+            if *face != 0 && start < end {
+                let run = start - part.start + offset..end - part.start + offset;
+                attributes.add_span(run, &fonts.attributes(*face, bold));
+            }
         }
         attributes
     }
@@ -251,45 +288,6 @@ impl Shaped {
     }
 }
 
-/// The lines of a paragraph. They end where Unicode allows it (UAX 14: between Chinese characters
-/// but not before closing marks, between words), inside a word only if that is longer than a line.
-/// Blanks at the end of a line take no place.
-fn wrap(text: &str, clusters: &[(usize, f32)], most: f32) -> Vec<Range<usize>> {
-    let mut lines = Vec::new();
-    let mut clusters = clusters.iter().peekable();
-    let (mut start, mut width, mut word) = (0, 0.0, 0);
-    for (end, _) in unicode_linebreak::linebreaks(text) {
-        let blanks = text.get(word..end).map_or(end, |text| word + text.trim_end().len());
-        let mut this: Vec<(usize, f32)> = Vec::new();
-        while let Some(cluster) = clusters.next_if(|(place, _)| *place < end) {
-            this.push(*cluster);
-        }
-        let inked: f32 = this.iter().filter(|(place, _)| *place < blanks).map(|(_, w)| w).sum();
-        if width + inked > most && start < word {
-            lines.push(start..word);
-            (start, width) = (word, 0.0);
-        }
-        for (place, wide) in this {
-            if place < blanks && width + wide > most && start < place {
-                lines.push(start..place);
-                (start, width) = (place, 0.0);
-            }
-            width += wide;
-        }
-        word = end;
-    }
-    if start < text.len() {
-        lines.push(start..text.len());
-    }
-    lines.into_iter().map(|line| trimmed(text, line)).collect()
-}
-
-/// A line without the blanks at its end.
-fn trimmed(text: &str, line: Range<usize>) -> Range<usize> {
-    let length = text.get(line.clone()).map_or(line.len(), |text| text.trim_end().len());
-    line.start..line.start + length
-}
-
 /// A paper's width, with room for what rounding makes of the sum of a full line.
 #[expect(clippy::cast_precision_loss, reason = "paper is some hundred dots wide")]
 fn wide(paper: u32) -> f32 {
@@ -311,29 +309,6 @@ fn to_place(dots: f32) -> i32 {
 #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "casts saturate")]
 fn to_dots(dots: f32) -> u32 {
     (dots as u32).max(1)
-}
-
-/// Cuts at every end of a line or paragraph that Unicode knows.
-fn paragraphs(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = Some(text);
-    std::iter::from_fn(move || {
-        let text = rest?;
-        let ends = |c| {
-            matches!(
-                c,
-                '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{1C}'
-                    ..='\u{1E}' | '\u{85}' | '\u{2028}' | '\u{2029}'
-            )
-        };
-        let Some(end) = text.find(ends) else {
-            rest = None;
-            return Some(text);
-        };
-        let (paragraph, after) = text.split_at(end);
-        let length = after.chars().next().map_or(1, char::len_utf8);
-        rest = after.strip_prefix("\r\n").or_else(|| after.get(length..));
-        Some(paragraph)
-    })
 }
 
 /// Characters that show nothing by themselves (Unicode's Default_Ignorable_Code_Point).
