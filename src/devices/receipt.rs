@@ -80,7 +80,11 @@ pub(super) fn receipts(config: &Config, outside: &mut Outside) -> Receipts {
     tokio::spawn(device::run(port, EscposPrinter::new(settings, jobs), status));
     let press = Press {
         printer: queue,
-        typesetter: Typesetter::new(FontSettings::default()),
+        typesetter: Typesetter::new(FontSettings {
+            families: printer.fonts.clone(),
+            files: printer.font_files.clone(),
+            ..FontSettings::default()
+        }),
         width_dots: printer.width_dots,
         profile,
         native: printer.text == PrinterText::Native,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::listen::default_state_folder;
 use crate::config::rule::{
-    device_path, off_if_empty, one_of, optional, path, printer_address, switch, whole,
+    device_path, names, off_if_empty, one_of, optional, path, paths, printer_address, switch, whole,
 };
 use crate::config::schema::section;
 use crate::config::words::{drivers, words};
@@ -83,6 +83,13 @@ section! {
         /// printer's own Chinese type (GB18030), 24 dots high or a multiple of that; quicker on slow lines.
         text: PrinterText = PrinterText::Dots;
         "text", Default(r#""dots""#), one_of(), Restart;
+        /// Fonts to take first, in this order, as `fc-list : family` names them. What they do not have, any
+        /// other installed font may have.
+        fonts: Vec<String> = Vec::new();
+        "fonts", Default("[]"), names("a font's family, such as WenQuanYi Zen Hei"), Restart;
+        /// Font files to take before all others, in this order.
+        font_files: Vec<PathBuf> = Vec::new();
+        "font_files", Default("[]"), paths(), Restart;
         /// Rows of dots that are sent as one picture. Two of them have to fit into the printer's buffer, with
         /// some room left: fewer for printers that leave out dots, more for quick ones that stutter.
         band_rows: u16 = 24;
