@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine;
@@ -16,9 +17,10 @@ use hharome_hardware::receipt::virtual_printer::{Fault, Model, PrinterHand, Virt
 use image::{GrayImage, ImageFormat, Luma};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::time::{sleep, timeout};
 
-use crate::fixture::{Client, Daemon, kind, soon};
+use crate::fixture::{Client, Daemon, kind, run, soon};
 
 /// The bytes of one row of the paper.
 const ROW_BYTES: usize = 48;
@@ -265,6 +267,59 @@ async fn two_hundred_receipts_of_twenty_clients_come_out_once_each_or_are_refuse
     assert!((100..=136).contains(&refused), "{refused}");
 }
 
+#[tokio::test]
+async fn the_virtual_printer_of_the_command_line_makes_pictures_of_its_paper() {
+    let folder = TempDir::new().expect("a folder");
+    let paper = folder.path().join("paper");
+    let mut command = crate::fixture::hharome(folder.path());
+    command.args(["virtual", "printer", "--tcp", "127.0.0.1:0", "--png"]).arg(&paper);
+    let mut far = command.stdin(Stdio::piped()).spawn().expect("it starts");
+    let mut said = BufReader::new(far.stdout.take().expect("stdout")).lines();
+    let mut line = async || soon("a line", said.next_line()).await.expect("UTF-8").expect("a line");
+    let address = line().await;
+    let section = format!(
+        "[printer]\ndriver = \"escpos-tcp\"\naddress = \"{address}\"\njournal = \"{{dir}}/state\"\n"
+    );
+    // Nobody has the printer yet: the test page is printed by the command itself.
+    crate::fixture::write_config(folder.path(), "", &section);
+    let (code, out, _) = run(folder.path(), &["check", "--config", "config.toml", "--print"]).await;
+    assert!(code == 0 && out.contains("test page printed"), "{code}: {out}");
+    assert!(!folder.path().join("state").exists(), "a probe leaves no journal");
+
+    let daemon = Daemon::start_in(folder, "", &section).await;
+    daemon.ready("printer").await;
+    let mut client = daemon.unix().await;
+    assert_eq!(client.ask(&request(7, 300)).await["success"], true);
+    let (code, out, _) =
+        run(daemon.folder(), &["check", "--config", "config.toml", "--print"]).await;
+    assert!(code == 0 && out.contains("test page printed"), "{code}: {out}");
+    let mut stdin = far.stdin.take().expect("stdin");
+    stdin.write_all(b"fault paper-out\nfault nothing\n").await.expect("it listens");
+    assert_eq!(line().await, "ok");
+    assert!(line().await.contains("paper-out, near-end"));
+    assert_eq!(kind(&client.ask(&request(8, 300)).await), "device_failed");
+
+    for number in 1..=3 {
+        let path = paper.join(format!("receipt-{number:04}.png"));
+        let there = async {
+            while !path.exists() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        soon("the picture is there", there).await;
+    }
+    let picture = image::open(paper.join("receipt-0002.png")).expect("a PNG").to_luma8();
+    for y in 0..300 {
+        for (at, byte) in row(7, y).iter().enumerate() {
+            for bit in 0..8 {
+                let black = picture.get_pixel(at as u32 * 8 + bit, y).0[0] == 0;
+                assert_eq!(black, byte & (0x80 >> bit) != 0, "{y}");
+            }
+        }
+    }
+    far.kill().await.expect("it is killed");
+}
+
 /// A daemon that is killed, and started again in the same folder.
 struct Mortal {
     folder: PathBuf,
@@ -275,7 +330,7 @@ impl Mortal {
     async fn start(folder: &Path) -> Self {
         let mut command = crate::fixture::hharome(folder);
         command.arg("serve").arg("--config").arg(folder.join("config.toml"));
-        command.stderr(std::process::Stdio::null());
+        command.stderr(Stdio::null());
         let child = command.spawn().expect("it starts");
         Self { folder: folder.to_owned(), child }
     }
