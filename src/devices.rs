@@ -8,6 +8,7 @@ mod cards;
 mod infrared;
 mod input;
 mod microphone;
+mod screen;
 mod speech;
 pub mod usb;
 
@@ -52,6 +53,7 @@ pub use cards::{Buzzer, CpuCard, Psam};
 pub use infrared::{Infrared, language as sensor_language};
 pub use input::{Input, group as input_group};
 pub use microphone::Microphone;
+pub use screen::CustomerScreen;
 pub use speech::Speech;
 
 /// The fact of a device that names its port.
@@ -75,6 +77,8 @@ pub struct Devices {
     pub buzzer: Buzzer,
     /// What tells whether somebody stands there.
     pub infrared: Infrared,
+    /// The screen that is turned to the customer.
+    pub screen: CustomerScreen,
     /// What speaks.
     pub speech: Speech,
     /// What people operate the kiosk by.
@@ -102,6 +106,7 @@ const BUILT: &[&str] = &[
     "microphone",
     "infrared",
     "input",
+    "second_screen",
     "speech",
     "buzzer",
 ];
@@ -153,6 +158,7 @@ impl Devices {
             microphone: microphone::microphone(&config.microphone, &config.session, &mut outside),
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
             infrared: infrared::infrared(&config.infrared, &mut outside),
+            screen: screen::screen(config, &mut outside),
             speech: speech::speech(config, &mut outside),
             input: input::input(config, activity, &mut outside),
             apdu_policy: ApduPolicy::of(config),
@@ -185,6 +191,7 @@ impl Devices {
             (&self.microphone.device, self.microphone.hand.as_ref()),
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
             (&self.infrared.device, self.infrared.hand.as_ref()),
+            (&self.screen.device, self.screen.hand.as_ref()),
             (&self.speech.device, self.speech.hand.as_ref()),
             (&self.input.device, self.input.hand.as_ref()),
         ];

@@ -36,6 +36,7 @@ pub mod picture;
 pub mod port;
 pub mod pseudonym;
 pub mod redact;
+pub mod screen;
 pub mod social_security;
 pub mod source;
 pub mod speech;

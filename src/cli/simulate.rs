@@ -32,7 +32,8 @@ use super::{Target, WRONG, call, complain};
   hharome simulate infrared come               or go, or pulse: somebody comes and is gone again
   hharome simulate infrared fault silence      or unplug, none
   hharome simulate cpu_card fault vanish       or silence, mute, occupied, unplug, none
-  hharome simulate speech fault silence        or refuse, unplug, none")]
+  hharome simulate speech fault silence        or refuse, unplug, none
+  hharome simulate second_screen fault unplug  or crash, silence, none")]
 pub(super) struct Simulate {
     /// The device, by its section of the configuration
     device: String,

@@ -197,6 +197,7 @@ const FAULTS: &[&str] = &[
     "stall",
     "fast",
     "gap",
+    "crash",
     "none",
 ];
 
