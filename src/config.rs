@@ -38,9 +38,10 @@ pub use self::commented::commented;
 pub use self::devices::{
     Buzzer, BuzzerDriver, BuzzerModel, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard,
     IdCardDriver, Infrared, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol, Input,
-    InputDriver, Microphone, MicrophoneDriver, Printer, PrinterDriver, Psam, PsamDriver,
-    QrEncoding, QrScanner, QrScannerDriver, QrTrigger, ReaderReports, SamBaud, SecondScreen,
-    SecondScreenDriver, SocialSecurityCard, SocialSecurityCardDriver, Speech, SpeechDriver,
+    InputDriver, Microphone, MicrophoneDriver, Printer, PrinterCut, PrinterDriver, PrinterFlow,
+    PrinterText, Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger,
+    ReaderReports, SamBaud, SecondScreen, SecondScreenDriver, SocialSecurityCard,
+    SocialSecurityCardDriver, Speech, SpeechDriver,
 };
 pub use self::listen::{
     DEFAULT_HTTP, DEFAULT_TCP, DeviceInfo, Limits, Listen, Log, LogLevel, Recording, Secret,
@@ -225,12 +226,6 @@ impl Config {
         ]
     }
 
-    /// The sections whose driver this version knows by name but cannot run yet, with that driver;
-    /// their calls answer `unsupported`.
-    pub fn not_yet(&self) -> Vec<(&'static str, &'static str)> {
-        self.real_drivers().into_iter().filter(|driver| !RUNNABLE.contains(driver)).collect()
-    }
-
     /// The driver of a device, and where a real one is: a serial port, the pattern of a PC/SC
     /// reader, a program. Devices are the sections; `psam_1` and `psam_2` are the slots of `psam`.
     #[must_use]
@@ -253,12 +248,14 @@ impl Config {
             "psam_2" => self.psam.slots.get(1).cloned(),
             "social_security_card" => self.social_security_card.reader.clone(),
             "microphone" => Some(self.microphone.device.clone()),
+            "printer" => self.printer.place(),
             "infrared" => self.infrared.place(),
             "speech" => match self.speech.driver {
                 SpeechDriver::SpeechDispatcher => Some(self.speech_address().to_string()),
                 SpeechDriver::EspeakNg => Some(self.speech.program.clone()),
                 _ => None,
             },
+            "second_screen" => self.screen_place(),
             "input" => (self.input.driver == InputDriver::Evdev).then(|| {
                 let devices = &self.input.devices;
                 if devices.is_empty() { "all".to_owned() } else { devices.join(", ") }
@@ -307,6 +304,17 @@ impl Config {
         address.unwrap_or_else(|| address::in_session(&self.session.runtime_folder()))
     }
 
+    /// Which display the second screen is an output of; `None` where the session's own environment is to
+    /// tell and does not.
+    fn screen_place(&self) -> Option<String> {
+        match self.second_screen.driver {
+            SecondScreenDriver::X11 => {
+                self.session.display.clone().or_else(|| env::var("DISPLAY").ok())
+            }
+            SecondScreenDriver::None | SecondScreenDriver::Simulated => None,
+        }
+    }
+
     /// Takes the driver from the sections that `forgotten` names, devices as in
     /// [`Config::driver_and_port`].
     pub fn forget_devices(&mut self, forgotten: impl Fn(&str) -> bool) {
@@ -332,8 +340,14 @@ impl Config {
         if forgotten("microphone") {
             self.microphone = Microphone::default();
         }
+        if forgotten("printer") {
+            self.printer = Printer::default();
+        }
         if forgotten("infrared") {
             self.infrared = Infrared::default();
+        }
+        if forgotten("second_screen") {
+            self.second_screen = SecondScreen::default();
         }
         if forgotten("speech") {
             self.speech = Speech::default();
@@ -374,10 +388,14 @@ impl Config {
                     .to_owned(),
             );
         }
-        for (section, driver) in self.not_yet() {
+        let printer = &self.printer;
+        if !printer.driver.is_none() && !printer.driver.is_simulated() && printer.place().is_none()
+        {
             warnings.push(format!(
-                "[{section}] driver: this version cannot run {driver:?} yet; calls on it answer \
-                 unsupported",
+                "[printer] {}: is missing, and driver {:?} needs it: nothing can be printed (hharome \
+                 devices lists what there is)",
+                printer.place_key(),
+                printer.driver.word(),
             ));
         }
         warnings
@@ -456,27 +474,3 @@ impl Config {
             .collect()
     }
 }
-
-/// The real drivers that this version runs. A driver that is added moves in here.
-const RUNNABLE: &[(&str, &str)] = &[
-    ("qr_scanner", "evdev"),
-    ("input", "evdev"),
-    ("id_card", "sam-v-serial"),
-    ("id_card", "sam-v-usb"),
-    ("id_card", "sam-v-hidraw"),
-    ("qr_scanner", "hid-pos"),
-    ("qr_scanner", "serial"),
-    ("cpu_card", "pcsc"),
-    ("psam", "pcsc"),
-    ("social_security_card", "pcsc"),
-    ("infrared", "evdev"),
-    ("infrared", "gpio"),
-    ("infrared", "iio"),
-    ("infrared", "serial"),
-    ("speech", "speech-dispatcher"),
-    ("speech", "espeak-ng"),
-    ("buzzer", "pcsc"),
-    ("buzzer", "evdev"),
-    ("buzzer", "program"),
-    ("microphone", "alsa"),
-];

@@ -7,13 +7,11 @@ use std::io::{self, Write};
 
 use hharome_hardware::buzzer::Family;
 use hharome_hardware::inventory::{
-    CardReader, CardReaders, InputDevice, Inventory, ListedLine, Presence, ProximitySensor,
-    ReaderKind, SerialPort, SpeechService,
+    CardReader, CardReaders, InputDevice, Inventory, ListedLine, ListedOutput, Presence,
+    ProximitySensor, ReaderKind, SerialPort, SpeechService,
 };
 use hharome_hardware::port::pcsc::ReaderPattern;
 use serde_json::{Value, json};
-
-use crate::config::Config;
 
 mod usb;
 
@@ -156,6 +154,15 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
                 })
                 .collect(),
         ),
+        match &inventory.x_outputs {
+            Ok(outputs) => {
+                group("Outputs of the X server", "x_outputs", outputs.iter().map(output).collect())
+            }
+            Err(why) => Group {
+                note: Some(why.clone()),
+                ..group("Outputs of the X server", "x_outputs", Vec::new())
+            },
+        },
         group(
             "Input devices",
             "input_devices",
@@ -174,6 +181,19 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
         ),
         group("Speech", "speech", inventory.speech.iter().map(speech).collect()),
     ]
+}
+
+fn output(output: &ListedOutput) -> Item {
+    let ListedOutput { name, width, height, for_customers } = output;
+    let size = format!("{width}x{height}");
+    Item {
+        words: joined(&[Some(name), Some(&size)]),
+        facts: json!({ "name": name, "width": width, "height": height }),
+        config: for_customers
+            .then(|| snippet("second_screen", "x11", &[("output", name)]))
+            .into_iter()
+            .collect(),
+    }
 }
 
 fn serial_port(port: &SerialPort) -> Item {
@@ -407,19 +427,13 @@ fn snippet(section: &str, driver: &str, strings: &[(&str, &str)]) -> String {
     with_values(section, driver, &values)
 }
 
-/// A section with its driver and further values, written as TOML. A driver that this version knows
-/// and cannot run is marked.
+/// A section with its driver and further values, written as TOML.
 fn with_values(section: &str, driver: &str, values: &[(&str, String)]) -> String {
     let mut text = format!("[{section}]\ndriver = {}\n", toml::Value::from(driver));
     for (key, value) in values {
         text += &format!("{key} = {value}\n");
     }
-    match Config::parse(&text, section) {
-        Ok(config) if !config.not_yet().is_empty() => {
-            text.replacen('\n', "\n# Not yet run by this version.\n", 1)
-        }
-        _ => text,
-    }
+    text
 }
 
 fn joined(parts: &[Option<&str>]) -> String {

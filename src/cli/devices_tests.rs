@@ -3,6 +3,7 @@
 use hharome_hardware::inventory::{CaptureDevice, Display, UsbId, UsbPrinter};
 
 use super::*;
+use crate::config::Config;
 
 fn inventory() -> Inventory {
     let display = |connector: &str| Display {
@@ -55,6 +56,7 @@ fn inventory() -> Inventory {
             .into(),
         hid_devices: Vec::new(),
         usb_readers: Vec::new(),
+        x_outputs: Ok(vec![output("eDP-1", false), output("HDMI-1", true)]),
         speech: vec![
             SpeechService::Server {
                 socket: "/run/user/1000/speech-dispatcher/speechd.sock".to_owned(),
@@ -110,6 +112,10 @@ fn offered(names: &[&str]) -> Vec<Vec<String>> {
     readers.iter().map(config).collect()
 }
 
+fn output(name: &str, for_customers: bool) -> ListedOutput {
+    ListedOutput { name: name.to_owned(), width: 1920, height: 1080, for_customers }
+}
+
 fn empty() -> Inventory {
     Inventory {
         serial_ports: Vec::new(),
@@ -122,6 +128,7 @@ fn empty() -> Inventory {
         proximity_sensors: Vec::new(),
         hid_devices: Vec::new(),
         usb_readers: Vec::new(),
+        x_outputs: Err("no X display is named".to_owned()),
         speech: Vec::new(),
     }
 }
@@ -150,8 +157,6 @@ fn every_piece_of_configuration_is_valid_and_chooses_a_real_driver() {
                 let chosen = config.drivers().into_iter().find(|(_, word)| *word != "none");
                 let (section, driver) = chosen.unwrap();
                 assert_ne!(driver, "simulated");
-                let marked = text.contains("# Not yet run by this version.");
-                assert_eq!(marked, !config.not_yet().is_empty(), "{text}");
                 sections.push(section);
             }
         }
@@ -280,6 +285,20 @@ fn one_display_is_no_second_screen() {
     let mut one = inventory();
     one.displays.truncate(1);
     assert_eq!(object(&one)["displays"][0]["config"], json!([]));
+}
+
+#[test]
+fn outputs_of_the_x_server_are_offered_but_for_the_operators() {
+    let text = printed(&inventory(), false);
+    let expected = "Outputs of the X server
+  eDP-1  1920x1080
+  HDMI-1  1920x1080
+      [second_screen]
+      driver = \"x11\"
+      output = \"HDMI-1\"
+";
+    assert!(text.contains(expected), "{text}");
+    assert_eq!(object(&empty())["x_outputs_note"], "no X display is named");
 }
 
 #[test]

@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use hharome_hardware::id_card::photo;
 use hharome_hardware::port::input::held;
+use hharome_hardware::screen::helper as screen;
 
 /// The answer is no.
 const NO: u8 = 1;
@@ -57,6 +58,9 @@ enum Command {
         /// One JSON object instead of a table
         #[arg(long)]
         json: bool,
+        /// Print a test page on the receipt printer
+        #[arg(long)]
+        print: bool,
     },
     /// Show what this machine offers, with the configuration to use it
     Devices {
@@ -114,19 +118,19 @@ struct Target {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    // Started by the daemon itself, for one photo, or to end beeps in time; not for people.
+    // Started by the daemon itself, for one photo, or for as long as it runs; not for people.
     if let Some((command, rest)) = arguments.get(1..).and_then(|rest| rest.split_first()) {
-        if command == photo::HELPER_COMMAND {
-            return photo::helper_main(rest);
-        }
-        if command == held::HELPER_COMMAND {
-            return held::helper::helper_main(rest);
+        match command.to_str() {
+            Some(photo::HELPER_COMMAND) => return photo::helper_main(rest),
+            Some(screen::HELPER_COMMAND) => return screen::helper_main(rest),
+            Some(held::HELPER_COMMAND) => return held::helper::helper_main(rest),
+            _ => {}
         }
     }
     match Arguments::parse().command {
         Command::Serve(serve) => serve::run(serve),
         Command::Config => print(&crate::config::commented()),
-        Command::Check { file, json } => check::run(file.config.as_deref(), json),
+        Command::Check { file, json, print } => check::run(file.config.as_deref(), json, print),
         Command::Devices { json } => written(devices::run(json, &mut io::stdout().lock())),
         Command::Call(call) => call::run(&call),
         Command::Listen { channels, target } => listen::run(&channels, &target),

@@ -128,7 +128,7 @@ fn input(config: &config::Infrared) -> EvdevPort {
     EvdevPort::new(place(config.device.as_deref()), ability(config), false)
 }
 
-/// What the input device must have.
+/// What the sensor's input device has to be able to do.
 pub(super) fn ability(config: &config::Infrared) -> Ability {
     match config.code {
         SwitchCode::Switch(code) => Ability::Switch(code),

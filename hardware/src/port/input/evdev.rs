@@ -25,11 +25,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 use super::found::{self, Ability, Found};
-use super::watch::Watch;
-use super::{EV_KEY, EV_SW, EV_SYN, InputEvent, Records, SYN_DROPPED, SYN_REPORT};
+use super::{EV_KEY, EV_SW, EV_SYN, InputEvent, Records, SYN_DROPPED, SYN_REPORT, watch_for};
 use crate::device::Trouble;
 use crate::port::place::Place;
-use crate::port::presence::RETRY;
+use crate::port::presence::{RETRY, Watch};
 use crate::port::{BoxedLine, Line, Port, PortError};
 
 /// How long udev may take to give a new device file to its group: it does within some 50 ms, more
@@ -66,10 +65,11 @@ impl EvdevPort {
         open: impl FnOnce(&Found) -> Result<T, PortError>,
     ) -> Result<T, PortError> {
         if self.watch.is_none() {
-            self.watch = Some(Watch::begin(&self.place));
+            self.watch = Some(watch_for(&self.place));
         }
         let found = found::devices(&self.place, self.ability).into_iter().next();
-        let found = found.ok_or_else(|| PortError::Absent { port: self.place.to_string() })?;
+        let absent = || PortError::Absent { port: self.ability.name(&self.place) };
+        let found = found.ok_or_else(absent)?;
         let opened = open(&found);
         self.vanished = matches!(opened, Err(PortError::Absent { .. }));
         let opened = opened?;
@@ -79,7 +79,7 @@ impl EvdevPort {
 
     /// Ends when a device that was not there has come, and udev has had time to share it.
     async fn appeared(&mut self) {
-        let watch = self.watch.get_or_insert_with(|| Watch::begin(&self.place));
+        let watch = self.watch.get_or_insert_with(|| watch_for(&self.place));
         loop {
             let there = found::devices(&self.place, self.ability).into_iter().next();
             match there {
@@ -100,7 +100,7 @@ impl EvdevPort {
                     self.vanished = false;
                     watch.changed().await;
                     // A folder that was not there before may have come.
-                    *watch = Watch::begin(&self.place);
+                    *watch = watch_for(&self.place);
                 }
             }
         }
@@ -122,7 +122,7 @@ impl Port for EvdevPort {
             if matches!(trouble, Trouble::Absent { .. }) {
                 self.appeared().await;
             } else {
-                let watch = self.watch.get_or_insert_with(|| Watch::begin(&self.place));
+                let watch = self.watch.get_or_insert_with(|| watch_for(&self.place));
                 let _ = timeout(RETRY, watch.changed()).await;
             }
         })

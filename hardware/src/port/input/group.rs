@@ -17,12 +17,11 @@ use tokio::time::timeout;
 
 use super::evdev::EvdevLine;
 use super::found::{self, Ability, Found};
-use super::watch::Watch;
-use super::{EV_SYN, InputEvent, SYN_REPORT};
+use super::{EV_SYN, InputEvent, SYN_REPORT, watch_folder};
 use crate::device::{Status, Trouble};
 use crate::input::Presence;
 use crate::port::place::Place;
-use crate::port::presence::RETRY;
+use crate::port::presence::{RETRY, Watch};
 use crate::port::{BoxedLine, Line, Port, PortError};
 
 /// Which devices.
@@ -32,6 +31,9 @@ pub struct Group {
     pub places: Vec<Place>,
     /// Of all, not these: they are other devices of this kiosk.
     pub except: Vec<Place>,
+    /// Of all, not the first with this ability: it is the presence sensor, which the configuration
+    /// names no further. Whoever only stands there operates nothing.
+    pub sensor: Option<Ability>,
 }
 
 impl Group {
@@ -44,9 +46,12 @@ impl Group {
     fn found_below(&self, root: &Path) -> Vec<Found> {
         let at = |place: &Place| found::below(root, place, Ability::BeOperated);
         if self.places.is_empty() {
+            let sensor =
+                self.sensor.and_then(|it| found::list(root, |_| true, it).into_iter().next());
             let other = |found: &Found| {
                 let mut except = self.except.iter();
                 except.any(|place| at(place).contains(found) || is_at(place, found))
+                    || sensor.as_ref() == Some(found)
             };
             let all = found::list(root, |_| true, Ability::BeOperated);
             return all.into_iter().filter(|it| !other(it)).collect();
@@ -73,7 +78,7 @@ impl Group {
     fn absent(&self) -> PortError {
         let names: Vec<_> = self.places.iter().map(ToString::to_string).collect();
         let port = if names.is_empty() {
-            "a device with keys, buttons or a touch surface".to_owned()
+            Ability::BeOperated.name(&Place::Name("*".to_owned()))
         } else {
             names.join(", ")
         };
@@ -103,7 +108,7 @@ impl GroupPort {
 
 impl Port for GroupPort {
     fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let watch = self.watch.take().unwrap_or_else(Watch::of_all);
+        let watch = self.watch.take().unwrap_or_else(watch_folder);
         let mut line = GroupLine {
             group: self.group.clone(),
             status: self.status.clone(),
@@ -113,7 +118,7 @@ impl Port for GroupPort {
         };
         let wrong = line.join();
         if line.members.is_empty() {
-            self.watch = Some(Watch::of_all());
+            self.watch = Some(watch_folder());
             return Err(wrong.unwrap_or_else(|| self.group.absent()));
         }
         let end_of_state = InputEvent { kind: EV_SYN, code: SYN_REPORT, value: 0 };
@@ -126,7 +131,7 @@ impl Port for GroupPort {
         trouble: &'a Trouble,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
-            let watch = self.watch.get_or_insert_with(Watch::of_all);
+            let watch = self.watch.get_or_insert_with(watch_folder);
             if !matches!(trouble, Trouble::Absent { .. }) || !self.group.found().is_empty() {
                 // Its permissions may be on their way; or it is just going.
                 let _ = timeout(RETRY, watch.changed()).await;
@@ -134,7 +139,7 @@ impl Port for GroupPort {
             }
             while self.group.found().is_empty() {
                 watch.changed().await;
-                *watch = Watch::of_all();
+                *watch = watch_folder();
             }
         })
     }
@@ -156,12 +161,12 @@ impl GroupPresence {
 
 impl Presence for GroupPresence {
     fn changed(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(self.watch.get_or_insert_with(Watch::of_all).changed())
+        Box::pin(self.watch.get_or_insert_with(watch_folder).changed())
     }
 
     fn trouble(&mut self) -> Option<Trouble> {
         // From now on: what is looked at next is newer than it.
-        self.watch = Some(Watch::of_all());
+        self.watch = Some(watch_folder());
         self.group.found().is_empty().then(|| self.group.absent().into())
     }
 }
@@ -226,7 +231,7 @@ impl AsyncRead for GroupLine {
     ) -> Poll<io::Result<()>> {
         let group = &mut *self;
         while group.next_change.as_mut().poll(cx).is_ready() {
-            group.next_change = Box::pin(after_change(Watch::of_all()));
+            group.next_change = Box::pin(after_change(watch_folder()));
             group.join();
         }
         let mut chunk = [0; 1024];
@@ -295,7 +300,7 @@ mod tests {
 
     fn group(places: &[&str], except: &[&str]) -> Group {
         let parsed = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
-        Group { places: parsed(places), except: parsed(except) }
+        Group { places: parsed(places), except: parsed(except), sensor: None }
     }
 
     fn found(group: &Group) -> Vec<String> {
@@ -314,6 +319,14 @@ mod tests {
         assert_eq!(found(&group(&[], &["0001:0003"])), events(&[2, 0, 1]));
         assert_eq!(found(&group(&[], &["Scanner", "Key*"])), events(&[4, 0, 1]));
         assert_eq!(found(&group(&[], &["Sensor"])), events(&[2, 3, 4, 0, 1]));
+    }
+
+    #[test]
+    fn the_presence_sensor_is_the_first_that_could_be_it() {
+        // KEY_ESC: both keyboards have it.
+        let sensor = Some(Ability::Key(1));
+        let group = Group { sensor, ..group(&[], &[]) };
+        assert_eq!(found(&group), events(&[3, 4, 0, 1]));
     }
 
     #[test]
