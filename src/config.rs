@@ -38,9 +38,10 @@ pub use self::commented::commented;
 pub use self::devices::{
     Buzzer, BuzzerDriver, BuzzerModel, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard,
     IdCardDriver, Infrared, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol, Input,
-    InputDriver, Microphone, MicrophoneDriver, Printer, PrinterDriver, Psam, PsamDriver,
-    QrEncoding, QrScanner, QrScannerDriver, QrTrigger, ReaderReports, SamBaud, SecondScreen,
-    SecondScreenDriver, SocialSecurityCard, SocialSecurityCardDriver, Speech, SpeechDriver,
+    InputDriver, Microphone, MicrophoneDriver, Printer, PrinterCut, PrinterDriver, PrinterFlow,
+    PrinterText, Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger,
+    ReaderReports, SamBaud, SecondScreen, SecondScreenDriver, SocialSecurityCard,
+    SocialSecurityCardDriver, Speech, SpeechDriver,
 };
 pub use self::listen::{
     DEFAULT_HTTP, DEFAULT_TCP, DeviceInfo, Limits, Listen, Log, LogLevel, Recording, Secret,
@@ -253,6 +254,7 @@ impl Config {
             "psam_2" => self.psam.slots.get(1).cloned(),
             "social_security_card" => self.social_security_card.reader.clone(),
             "microphone" => Some(self.microphone.device.clone()),
+            "printer" => self.printer.place(),
             "infrared" => self.infrared.place(),
             "speech" => match self.speech.driver {
                 SpeechDriver::SpeechDispatcher => Some(self.speech_address().to_string()),
@@ -331,6 +333,9 @@ impl Config {
         if forgotten("microphone") {
             self.microphone = Microphone::default();
         }
+        if forgotten("printer") {
+            self.printer = Printer::default();
+        }
         if forgotten("infrared") {
             self.infrared = Infrared::default();
         }
@@ -372,6 +377,16 @@ impl Config {
                  sendCPUCardCommand; name two readers if there are two"
                     .to_owned(),
             );
+        }
+        let printer = &self.printer;
+        if !printer.driver.is_none() && !printer.driver.is_simulated() && printer.place().is_none()
+        {
+            warnings.push(format!(
+                "[printer] {}: is missing, and driver {:?} needs it: nothing can be printed (hharome \
+                 devices lists what there is)",
+                printer.place_key(),
+                printer.driver.word(),
+            ));
         }
         for (section, driver) in self.not_yet() {
             warnings.push(format!(
@@ -477,4 +492,7 @@ const RUNNABLE: &[(&str, &str)] = &[
     ("buzzer", "pcsc"),
     ("buzzer", "program"),
     ("microphone", "alsa"),
+    ("printer", "escpos-serial"),
+    ("printer", "escpos-tcp"),
+    ("printer", "escpos-device"),
 ];

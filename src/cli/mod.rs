@@ -56,6 +56,9 @@ enum Command {
         /// One JSON object instead of a table
         #[arg(long)]
         json: bool,
+        /// Print a test page on the receipt printer
+        #[arg(long)]
+        print: bool,
     },
     /// Show what this machine offers, with the configuration to use it
     Devices {
@@ -120,7 +123,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(serve) => serve::run(serve),
         Command::Config => print(&crate::config::commented()),
-        Command::Check { file, json } => check::run(file.config.as_deref(), json),
+        Command::Check { file, json, print } => check::run(file.config.as_deref(), json, print),
         Command::Devices { json } => written(devices::run(json, &mut io::stdout().lock())),
         Command::Call(call) => call::run(&call),
         Command::Listen { channels, target } => listen::run(&channels, &target),

@@ -175,6 +175,18 @@ pub(super) fn device_path() -> Rule<String> {
     Rule::new("the absolute path of a device", |value| absolute(value).map(str::to_owned))
 }
 
+/// Several names of something.
+pub(super) fn names(what: &str) -> Rule<Vec<String>> {
+    let one = name(what);
+    Rule::new(format!("a list; each {what}"), move |value| each(value, |item| one.read(item)))
+}
+
+/// The absolute paths of several files or folders.
+pub(super) fn paths() -> Rule<Vec<PathBuf>> {
+    let one = path();
+    Rule::new("a list of absolute paths", move |value| each(value, |item| one.read(item)))
+}
+
 /// A device without a fixed path, as [`Place`] writes it.
 pub(super) fn place() -> Rule<String> {
     Rule::new(PLACE, |value| {

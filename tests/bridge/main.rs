@@ -37,6 +37,7 @@ mod operation;
 mod pcscd;
 mod photo;
 mod reader_trouble;
+mod receipts;
 mod recorded_cards;
 mod recording;
 mod recording_middle;
