@@ -116,7 +116,7 @@ mod tests {
     fn a_presence_sensor_is_no_device_that_people_operate() {
         let group = |infrared: &str| {
             let text = format!("[input]\ndriver = \"evdev\"\n[infrared]\n{infrared}\n");
-            super::group(&Config::parse(&text, "kiosk.toml").unwrap())
+            group(&Config::parse(&text, "kiosk.toml").unwrap())
         };
         let named = group("driver = \"evdev\"\ndevice = \"*Presence*\"\ncode = \"KEY_WAKEUP\"");
         assert_eq!(named.except, [Place::Name("*Presence*".to_owned())]);

@@ -330,7 +330,8 @@ impl Mortal {
     async fn start(folder: &Path) -> Self {
         let mut command = crate::fixture::hharome(folder);
         command.arg("serve").arg("--config").arg(folder.join("config.toml"));
-        command.stderr(Stdio::null());
+        let log = std::fs::File::create(folder.join("daemon.log")).expect("a file");
+        command.stderr(log);
         let child = command.spawn().expect("it starts");
         Self { folder: folder.to_owned(), child }
     }
@@ -346,6 +347,11 @@ impl Mortal {
             }
         };
         soon("the daemon listens", connected).await
+    }
+
+    /// What it has said.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("daemon.log")).unwrap_or_default()
     }
 
     async fn kill(&mut self) {
@@ -385,7 +391,7 @@ async fn whenever_the_daemon_is_killed_nothing_is_printed_twice_and_no_job_is_fo
         let _ = timeout(Duration::from_micros(random % 250_000), async {
             while let Some(reply) = client.text().await {
                 let reply: Value = serde_json::from_str(&reply).expect("JSON");
-                assert_eq!(reply["success"], true, "{reply}");
+                assert_eq!(reply["success"], true, "{reply}\n{}", daemon.log());
                 well.push(reply["taskId"].as_str().expect("a task").to_owned());
             }
         })

@@ -138,3 +138,11 @@ async fn a_label_that_is_too_long_or_no_line_is_left_out() {
     }
     assert!(journal.jobs().iter().all(|job| job.label.is_empty()));
 }
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
+    let mut open = Open { file: full, length: 0, folder: File::open("/").unwrap() };
+    let error = open.append(b"line\n").unwrap_err();
+    assert_eq!((error.kind(), open.length), (io::ErrorKind::StorageFull, 0));
+}

@@ -194,8 +194,8 @@ mod tests {
         let mut glyphs = Glyphs::new();
         let mut bits = vec![0; 125 * 10];
         let mut made = 0;
-        for size in 900..1000 {
-            let glyph = Glyph { font, weight: Weight::NORMAL, glyph: 40, size, x: 0, y: 0 };
+        for glyph in 5000..5080 {
+            let glyph = Glyph { font, weight: Weight::NORMAL, glyph, size: 1000, x: 0, y: 0 };
             let mut canvas = Canvas { bits: &mut bits, width_bytes: 125, top: 0 };
             glyphs.draw(&mut fonts, &glyph, 0, &mut canvas);
             made += glyphs.mask(&mut fonts, &glyph).bits.len();
