@@ -54,8 +54,10 @@ pub struct HeldPort {
     device: EvdevPort,
     program: PathBuf,
     status: Status,
-    /// When a helper was started last, and nobody has waited since then.
-    started: Option<Instant>,
+    /// A helper was started, and nothing was waited for since then.
+    started: bool,
+    /// When one was last to be replaced at once.
+    replaced: Option<Instant>,
 }
 
 impl HeldPort {
@@ -64,7 +66,20 @@ impl HeldPort {
     #[must_use]
     pub fn new(place: Place, program: impl Into<PathBuf>, status: Status) -> Self {
         let device = EvdevPort::new(place, Ability::Beep, false);
-        Self { device, program: program.into(), status, started: None }
+        Self { device, program: program.into(), status, started: false, replaced: None }
+    }
+}
+
+impl HeldPort {
+    /// A helper that has died may have left its sound behind: the next one is to silence it now. Those
+    /// that die again and again have to wait.
+    fn is_to_be_replaced(&mut self, trouble: &Trouble) -> bool {
+        let died = std::mem::take(&mut self.started) && matches!(trouble, Trouble::Failed { .. });
+        let now = died && self.replaced.is_none_or(|replaced| replaced.elapsed() > RETRY);
+        if now {
+            self.replaced = Some(Instant::now());
+        }
+        now
     }
 }
 
@@ -79,7 +94,7 @@ impl Port for HeldPort {
             HelperLine::start(program, &found.path)
                 .map_err(|source| PortError::Other { port: program.display().to_string(), source })
         })?;
-        self.started = Some(Instant::now());
+        self.started = true;
         Ok(Box::new(line))
     }
 
@@ -87,10 +102,7 @@ impl Port for HeldPort {
         &'a mut self,
         trouble: &'a Trouble,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        // A helper that has died may have left its sound behind: the next one is to silence it now. One
-        // that dies again and again is not.
-        let lived = self.started.take().map(|started| started.elapsed());
-        if lived.is_some_and(|lived| lived > RETRY) {
+        if self.is_to_be_replaced(trouble) {
             return Box::pin(std::future::ready(()));
         }
         self.device.worth_opening(trouble)
@@ -213,6 +225,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::device::State;
 
     /// A line to a shell script in the place of the helper, whose argument is the device.
     fn started(folder: &Path, script: &str) -> HelperLine {
@@ -220,6 +233,26 @@ mod tests {
         fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
         HelperLine::start(&program, Path::new("/dev/input/event9")).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_helper_that_has_died_is_replaced_at_once_but_not_again_and_again() {
+        let place = Place::Name("*".to_owned());
+        let status = Status::new("buzzer", State::Busy);
+        let mut port = HeldPort::new(place, "/nowhere", status);
+        let died = Trouble::Failed { detail: "it has died".to_owned() };
+        let absent = Trouble::Absent { detail: "it is gone".to_owned() };
+        let mut is_to_be_replaced = |started: bool, trouble| {
+            port.started |= started;
+            port.is_to_be_replaced(trouble)
+        };
+        assert!(!is_to_be_replaced(false, &died), "none was there");
+        assert!(!is_to_be_replaced(true, &absent), "its device is gone");
+        assert!(is_to_be_replaced(true, &died));
+        assert!(!is_to_be_replaced(false, &died), "the port was not opened since");
+        assert!(!is_to_be_replaced(true, &died), "a moment after the last");
+        tokio::time::advance(RETRY * 2).await;
+        assert!(is_to_be_replaced(true, &died));
     }
 
     async fn end(script: &str) -> io::Error {

@@ -64,13 +64,13 @@ impl Stage {
         self.spawn(listen, sections, &["--record", &self.name], None).await
     }
 
-    /// [`Stage::start`] with a variable in its environment.
+    /// [`Stage::start`] with these variables in its environment.
     pub(super) async fn start_beside(
         &self,
-        variable: (&'static str, PathBuf),
+        variables: impl IntoIterator<Item = (&'static str, PathBuf)>,
         sections: &str,
     ) -> Daemon {
-        self.spawn("", sections, &["--record", &self.name], Some(variable)).await
+        self.spawn("", sections, &["--record", &self.name], variables).await
     }
 
     /// A daemon that records nothing yet.
@@ -98,13 +98,13 @@ impl Stage {
         listen: &str,
         sections: &str,
         arguments: &[&str],
-        variable: Option<(&'static str, PathBuf)>,
+        variables: impl IntoIterator<Item = (&'static str, PathBuf)>,
     ) -> Daemon {
         write_config(&self.folder, listen, sections);
         let mut child = Command::new(env!("CARGO_BIN_EXE_hharome"))
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .envs(variable)
+            .envs(variables)
             .current_dir(&self.folder)
             .args(["serve", "--config"])
             .arg(self.folder.join("config.toml"))
@@ -228,8 +228,13 @@ impl Daemon {
         self.says("configuration read again", times).await;
     }
 
+    /// Its number.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.try_into().expect("a pid")));
+        let pid = Pid::from_raw(self.pid().try_into().expect("a pid"));
         kill_process(pid.expect("it runs"), signal).expect("a signal is sent");
     }
 

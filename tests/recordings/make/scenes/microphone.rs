@@ -276,7 +276,7 @@ async fn gaps(stage: Stage) {
 
 async fn real_library(stage: Stage) {
     let card = SoundCard::only(48_000, 2);
-    let mut daemon = stage.start_beside(card.environment(), ALSA).await;
+    let mut daemon = stage.start_beside([card.environment()], ALSA).await;
     daemon.ready("microphone", 1).await;
     let (mut client, mut other) = (daemon.unix().await, daemon.ws().await);
     succeeds(&mut client, start(false)).await;

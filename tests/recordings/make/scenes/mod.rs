@@ -13,6 +13,7 @@ use std::time::Duration;
 #[expect(dead_code, reason = "the tests of sound use all of it")]
 #[path = "../../../alsa/mod.rs"]
 mod alsa;
+mod beeper;
 mod card_calls;
 mod card_life;
 mod card_readers;
@@ -104,6 +105,7 @@ pub(crate) fn all() -> Vec<Scene> {
         cpu_cards::scenes(),
         cpu_card_polling::scenes(),
         psams::scenes(),
+        beeper::scenes(),
         social_security::scenes(),
         card_readers::scenes(),
         card_life::scenes(),
