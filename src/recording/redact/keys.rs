@@ -204,6 +204,7 @@ const FAULTS: &[&str] = &[
     "cutter",
     "hot",
     "broken",
+    "crash",
     "none",
 ];
 
