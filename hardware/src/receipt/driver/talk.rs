@@ -148,11 +148,11 @@ impl Talk {
     }
 
     /// All inquiries, each answered before the next: some printers forget one that comes too early. One
-    /// that tells by itself why it cannot print meanwhile is asked no further: it may not take them.
+    /// that tells by itself why it cannot print meanwhile is asked no further: it may not take them. What
+    /// was asked before and is not answered yet is waited for as well: only the order tells which is which.
     pub(super) async fn ask(&mut self, limit: Duration) -> Result<(), Stop> {
         let by = Instant::now() + limit;
         let told = self.told;
-        self.asked.clear();
         for what in 1..=4 {
             match self.write(&escpos::inquiry(what), Some(limit)).await {
                 // How it is, is what is asked.
@@ -162,11 +162,9 @@ impl Talk {
             self.asked.push_back(what);
             while !self.asked.is_empty() {
                 if !self.hear_until(by).await.map_err(Stop::Line)? {
-                    self.asked.clear();
                     return Err(Stop::Stalled);
                 }
                 if self.told != told && self.condition.obstacle().is_some() {
-                    self.asked.clear();
                     return Ok(());
                 }
             }
