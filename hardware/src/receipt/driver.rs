@@ -247,6 +247,8 @@ impl EscposPrinter {
         match talk.ask(START).await {
             Ok(()) => Ok(()),
             Err(Stop::Line(error)) => Err(gone(error)),
+            // One that has said why it does not print may be full, and hear no question.
+            Err(_) if talk.condition().obstacle().is_some() => Ok(()),
             Err(Stop::Stalled | Stop::Obstacle(_)) => Err(Trouble::Failed {
                 detail:
                     "the printer does not answer DLE EOT: switch it on, look after its cable and \
