@@ -43,6 +43,11 @@ if [ "$purpose" = test ]; then
     command -v espeak-ng >/dev/null || packages+=(espeak-ng)
     command -v speech-dispatcher >/dev/null ||
         packages+=(speech-dispatcher speech-dispatcher-espeak-ng speech-dispatcher-audio-plugins)
+    # Those of the second screen have an X server without a monitor, its outputs, a window manager.
+    command -v Xorg >/dev/null || packages+=(xserver-xorg-core)
+    [ -e /usr/lib/xorg/modules/drivers/dummy_drv.so ] || packages+=(xserver-xorg-video-dummy)
+    command -v xrandr >/dev/null || packages+=(x11-xserver-utils)
+    command -v openbox >/dev/null || packages+=(openbox)
     # They see if a refused connection says why, as another user than root.
     command -v setpriv >/dev/null || packages+=(util-linux)
 fi

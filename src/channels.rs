@@ -28,6 +28,7 @@ use hharome_protocol::client;
 use hharome_protocol::failure::Failure;
 use hharome_protocol::frame;
 use serde::Serialize;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -79,6 +80,21 @@ type Encode<T> = dyn Fn(&T, usize) -> Bytes + Send + Sync;
 
 /// Starts the pump of a channel with forms.
 type FormPump = Box<dyn Fn(Arc<Served>) -> JoinHandle<()> + Send + Sync>;
+
+/// A connection's start of a channel with forms.
+pub struct FormStart {
+    number: u64,
+    ended: watch::Receiver<()>,
+}
+
+impl FormStart {
+    /// Ends when the connection has the channel started no more, whatever has ended it. A later start
+    /// in the place of this one ends nothing.
+    pub async fn ended(&mut self) {
+        // Nothing is ever sent: the senders are dropped with the last start of the connection.
+        let _ = self.ended.changed().await;
+    }
+}
 
 /// Starts the task that feeds one connection.
 pub type Feeder = Box<dyn FnOnce(OwnPublisher) -> JoinHandle<()> + Send>;
@@ -146,7 +162,7 @@ impl Channels {
     }
 
     /// A connection's own `start…` of a channel with forms, in the place of an earlier one. `request`
-    /// is the frame that asked for it. The number of this start.
+    /// is the frame that asked for it.
     ///
     /// # Errors
     /// A channel that is not served.
@@ -156,28 +172,32 @@ impl Channels {
         subscriber: &Subscriber,
         request: Bytes,
         form: usize,
-    ) -> Result<u64, Failure> {
+    ) -> Result<FormStart, Failure> {
         let channel = self.find(name)?;
         let connection = subscriber.connection;
         let mut listeners = channel.lock();
         if !listeners.has(connection) {
             listeners.subscribers.push(subscriber.clone());
         }
+        let mut earlier = listeners.started.iter().filter(|it| it.connection == connection);
+        let earlier = earlier.find_map(Started::holds).cloned();
         listeners.started.retain(|started| started.connection != connection);
         listeners.starts += 1;
         let number = listeners.starts;
-        let fed = Fed::Form { form, outbox: Arc::clone(&subscriber.outbox), number };
+        let holds = earlier.unwrap_or_else(|| watch::Sender::new(()));
+        let ended = holds.subscribe();
+        let fed = Fed::Form { form, outbox: Arc::clone(&subscriber.outbox), number, holds };
         listeners.started.push(Started { connection, request, heard: Heard::now(), fed });
         if listeners.pump.is_none() {
             listeners.pump = channel.forms.as_ref().map(|pump| pump(Arc::clone(channel)));
         }
-        Ok(number)
+        Ok(FormStart { number, ended })
     }
 
     /// Takes one start of a channel with forms back, if it is still the one that holds.
-    pub fn take_back(&self, name: &str, number: u64) {
+    pub fn take_back(&self, name: &str, start: &FormStart) {
         if let Ok(channel) = self.find(name) {
-            channel.lock().end(|started| started.number() == Some(number));
+            channel.lock().end(|started| started.number() == Some(start.number));
         }
     }
 

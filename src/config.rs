@@ -261,6 +261,7 @@ impl Config {
                 SpeechDriver::EspeakNg => Some(self.speech.program.clone()),
                 _ => None,
             },
+            "second_screen" => self.screen_place(),
             "input" => (self.input.driver == InputDriver::Evdev).then(|| {
                 let devices = &self.input.devices;
                 if devices.is_empty() { "all".to_owned() } else { devices.join(", ") }
@@ -308,6 +309,17 @@ impl Config {
         address.unwrap_or_else(|| address::in_session(&self.session.runtime_folder()))
     }
 
+    /// Which display the second screen is an output of; `None` where the session's own environment is to
+    /// tell and does not.
+    fn screen_place(&self) -> Option<String> {
+        match self.second_screen.driver {
+            SecondScreenDriver::X11 => {
+                self.session.display.clone().or_else(|| env::var("DISPLAY").ok())
+            }
+            SecondScreenDriver::None | SecondScreenDriver::Simulated => None,
+        }
+    }
+
     /// Takes the driver from the sections that `forgotten` names, devices as in
     /// [`Config::driver_and_port`].
     pub fn forget_devices(&mut self, forgotten: impl Fn(&str) -> bool) {
@@ -338,6 +350,9 @@ impl Config {
         }
         if forgotten("infrared") {
             self.infrared = Infrared::default();
+        }
+        if forgotten("second_screen") {
+            self.second_screen = SecondScreen::default();
         }
         if forgotten("speech") {
             self.speech = Speech::default();
@@ -487,6 +502,7 @@ const RUNNABLE: &[(&str, &str)] = &[
     ("infrared", "gpio"),
     ("infrared", "iio"),
     ("infrared", "serial"),
+    ("second_screen", "x11"),
     ("speech", "speech-dispatcher"),
     ("speech", "espeak-ng"),
     ("buzzer", "pcsc"),

@@ -11,6 +11,7 @@ mod infrared;
 mod input;
 mod microphone;
 pub mod receipt;
+mod screen;
 mod speech;
 pub mod usb;
 
@@ -44,6 +45,7 @@ pub use infrared::{Infrared, language as sensor_language};
 pub use input::{Input, group as input_group};
 pub use microphone::Microphone;
 pub use receipt::{Press, Receipts};
+pub use screen::CustomerScreen;
 pub use speech::Speech;
 
 /// The fact of a device that names its port.
@@ -69,6 +71,8 @@ pub struct Devices {
     pub buzzer: Buzzer,
     /// What tells whether somebody stands there.
     pub infrared: Infrared,
+    /// The screen that is turned to the customer.
+    pub screen: CustomerScreen,
     /// What speaks.
     pub speech: Speech,
     /// What people operate the kiosk by.
@@ -97,6 +101,7 @@ const BUILT: &[&str] = &[
     "printer",
     "infrared",
     "input",
+    "second_screen",
     "speech",
     "buzzer",
 ];
@@ -139,6 +144,7 @@ impl Devices {
             receipts: receipt::receipts(config, &mut outside),
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
             infrared: infrared::infrared(&config.infrared, &mut outside),
+            screen: screen::screen(config, &mut outside),
             speech: speech::speech(config, &mut outside),
             input: input::input(config, activity, &mut outside),
             apdu_policy: ApduPolicy::of(config),
@@ -172,6 +178,7 @@ impl Devices {
             (&self.receipts.device, self.receipts.hand.as_ref()),
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
             (&self.infrared.device, self.infrared.hand.as_ref()),
+            (&self.screen.device, self.screen.hand.as_ref()),
             (&self.speech.device, self.speech.hand.as_ref()),
             (&self.input.device, self.input.hand.as_ref()),
         ];

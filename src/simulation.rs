@@ -16,6 +16,7 @@ use hharome_hardware::microphone::wav::{self, WavError};
 use hharome_hardware::port::card::memory::{self, CardHand};
 use hharome_hardware::port::far_end::Plug;
 use hharome_hardware::receipt::virtual_printer::{self, PrinterHand};
+use hharome_hardware::screen::virtual_screen::{SIZE, ScreenHand};
 use hharome_hardware::speech::virtual_server::{self, ServerHand};
 use hharome_hardware::virtual_card::social_security::{ContentsDescription, SocialSecurityChip};
 use hharome_hardware::virtual_card::{SLUGS, VirtualCard, by_slug};
@@ -44,6 +45,8 @@ pub enum Hand {
     Printer(PrinterHand, Plug),
     /// At a speech service.
     Speech(ServerHand, Plug),
+    /// At a second screen; the plug is that of its display server.
+    Screen(ScreenHand, Plug),
     /// At a card that lies in somebody else's reader; as [`Hand::Card`], and the reader cannot be
     /// worked.
     LoneCard(CardHand, &'static str),
@@ -143,6 +146,7 @@ impl Hand {
             Self::Beeper(hand) => at_beeper(hand, gesture),
             Self::Printer(hand, plug) => at_printer(hand, plug, gesture),
             Self::Speech(hand, plug) => at_speech(hand, plug, gesture),
+            Self::Screen(hand, plug) => at_screen(hand, plug, gesture),
             Self::LoneCard(hand, usual) => at_card(hand, usual, gesture),
         }
     }
@@ -360,6 +364,22 @@ fn at_speech(hand: &ServerHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<()
             return put_in(plug);
         }
         ("fault", _) => return Err(GestureError::Fault("silence, refuse, unplug, none")),
+        _ => return Err(GestureError::Verb("fault")),
+    }
+    Ok(())
+}
+
+fn at_screen(hand: &ScreenHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+    match (gesture.verb, gesture.fault) {
+        ("fault", Some("silence")) => hand.silence(true),
+        ("fault", Some("unplug")) => hand.output(None),
+        ("fault", Some("crash")) => return pull(plug),
+        ("fault", Some("none")) => {
+            hand.silence(false);
+            hand.output(Some(SIZE));
+            return put_in(plug);
+        }
+        ("fault", _) => return Err(GestureError::Fault("silence, unplug, crash, none")),
         _ => return Err(GestureError::Verb("fault")),
     }
     Ok(())

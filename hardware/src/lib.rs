@@ -37,6 +37,7 @@ pub mod port;
 pub mod pseudonym;
 pub mod receipt;
 pub mod redact;
+pub mod screen;
 pub mod social_security;
 pub mod source;
 pub mod speech;

@@ -211,7 +211,8 @@ impl Pseudonyms {
     }
 
     /// For a picture of any kind but JPEG: a grey PNG of exactly its length and of as many dots, so that a
-    /// receipt with it stays as long. What is no picture, or is shorter than such a PNG, becomes filler.
+    /// receipt with it stays as long. What is no picture, or is shorter than such a PNG, becomes filler, but for
+    /// the mark of its kind and a PNG's head.
     #[must_use]
     pub fn picture(&self, picture: &[u8]) -> Vec<u8> {
         let shade = self.stream("picture", picture).byte();
@@ -220,7 +221,8 @@ impl Pseudonyms {
         let grey = crate::picture::examine(picture, bounds)
             .ok()
             .and_then(|header| picture::png(shade, header.width, header.height, &filler));
-        grey.unwrap_or(filler)
+        // What is none is refused in the same words: for what it begins as.
+        grey.unwrap_or_else(|| picture::begun(picture, filler))
     }
 
     fn stream(&self, kind: &str, text: &[u8]) -> Keystream {

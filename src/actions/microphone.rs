@@ -49,20 +49,22 @@ pub(super) fn start_listening(
     let (bridge, request) = (context.bridge, context.request);
     let started = microphone.and_then(|microphone| {
         let name = MicrophoneListener::NAME;
-        let number = bridge.channels.start_form(name, &client, request, form(params))?;
-        Ok((microphone, number))
+        let start = bridge.channels.start_form(name, &client, request, form(params))?;
+        Ok((microphone, start))
     });
     async move {
-        let (microphone, number) = started?;
-        if let Err(deaf) = microphone.hears().await {
-            bridge.channels.take_back(MicrophoneListener::NAME, number);
-            return Err(failure(deaf));
-        }
-        if bridge.channels.has_started(MicrophoneListener::NAME, client.connection()) {
-            Ok(Empty {})
-        } else {
-            // Its own stop came while the device was being opened.
-            Err(Failure::Cancelled)
+        let (microphone, mut start) = started?;
+        tokio::select! {
+            biased;
+            // Its own stop came while the device was being opened; nobody may want it open any more.
+            () = start.ended() => Err(Failure::Cancelled),
+            heard = microphone.hears() => match heard {
+                Ok(()) => Ok(Empty {}),
+                Err(deaf) => {
+                    bridge.channels.take_back(MicrophoneListener::NAME, &start);
+                    Err(failure(deaf))
+                }
+            },
         }
     }
 }
@@ -76,16 +78,17 @@ pub(super) fn start_recording(
     let bridge = context.bridge;
     let started = bridge.devices.microphone.record(owner).ok_or_else(not_configured);
     async move {
-        let (microphone, number) = started?;
-        let heard = microphone.hears().await;
-        let recordings = &bridge.devices.microphone;
-        match heard {
-            Ok(()) if recordings.is_recording(owner) => Ok(Empty {}),
-            Ok(()) => Err(Failure::Cancelled),
-            Err(deaf) => {
-                recordings.take_back(owner, number);
-                Err(failure(deaf))
-            }
+        let (microphone, mut start) = started?;
+        tokio::select! {
+            biased;
+            () = start.ended() => Err(Failure::Cancelled),
+            heard = microphone.hears() => match heard {
+                Ok(()) => Ok(Empty {}),
+                Err(deaf) => {
+                    bridge.devices.microphone.take_back(owner, &start);
+                    Err(failure(deaf))
+                }
+            },
         }
     }
 }

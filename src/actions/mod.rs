@@ -13,6 +13,7 @@ mod infrared;
 mod microphone;
 mod operation;
 pub mod receipt;
+mod screen;
 mod social_security;
 mod speech;
 pub mod waiting;
@@ -24,7 +25,7 @@ use hharome_protocol::bridge as calls;
 use hharome_protocol::{
     code as code_protocol, cpu_card as cpu_protocol, device as device_protocol,
     id_card as card_protocol, infrared as infrared_protocol, microphone as sound_protocol,
-    operation as operation_protocol, receipt as receipt_protocol,
+    operation as operation_protocol, receipt as receipt_protocol, screen as screen_protocol,
     social_security as social_protocol, speech as speech_protocol,
 };
 
@@ -45,6 +46,9 @@ pub fn router() -> Router {
     router.action::<receipt_protocol::ReceiptPrinting, _>(receipt::print);
     router.action::<speech_protocol::Speech, _>(speech::say);
     router.action::<speech_protocol::SpeechStop, _>(speech::stop);
+    router.action::<screen_protocol::OpenSecondaryScreen, _>(screen::open);
+    router.action::<screen_protocol::CloseSecondaryScreen, _>(screen::close);
+    router.action::<screen_protocol::GetSecondaryScreenState, _>(screen::state);
     router.action::<social_protocol::GetSocialSecurityCardInfo, _>(social_security::get);
     router.action::<social_protocol::SocialSecurityCardConfig, _>(social_security::configure);
     router.starts::<cpu_protocol::StartCpuCardLoopRead, cpu_protocol::CpuCardListener>(

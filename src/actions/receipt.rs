@@ -17,6 +17,7 @@ use hharome_protocol::receipt::{self as protocol, ReceiptParams};
 use serde_json::value::RawValue;
 
 use super::waiting::Words;
+use crate::bridge::Bridge;
 use crate::devices::{Press, Receipts};
 use crate::router::CallContext;
 
@@ -69,11 +70,13 @@ pub(super) fn jobs(
 ) -> impl Future<Output = Result<Jobs, Failure>> + Send {
     let press = context.bridge.devices.receipts.press.as_ref();
     let jobs = press.map(|press| press.printer.jobs()).unwrap_or_default();
-    ready(Ok(Jobs { jobs: jobs.into_iter().map(told).collect() }))
+    let bridge = &context.bridge;
+    ready(Ok(Jobs { jobs: jobs.into_iter().map(|job| told(bridge, job)).collect() }))
 }
 
-fn told(record: Record) -> Job {
-    let Record { id, at, label, fate, detail, .. } = record;
+fn told(bridge: &Bridge, record: Record) -> Job {
+    let Record { id, at, accepted, label, fate, detail, .. } = record;
+    let at = accepted.map_or(at, |moment| bridge.epoch_ms(moment));
     let raw = RawValue::from_string(label).ok();
     let outcome = match fate {
         Fate::Queued => JobOutcome::Queued,

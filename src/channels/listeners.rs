@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use hharome_protocol::action::ChannelInfo;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -44,7 +45,13 @@ pub(super) enum Fed {
     /// A task of its own.
     Task(JoinHandle<()>),
     /// The channel's pump.
-    Form { form: usize, outbox: Arc<Outbox>, number: u64 },
+    Form {
+        form: usize,
+        outbox: Arc<Outbox>,
+        number: u64,
+        /// Tells whoever waits for the start that it is over, by being dropped.
+        holds: watch::Sender<()>,
+    },
 }
 
 /// When a listener heard something: the last time, and the time before that. A recording that has
@@ -94,6 +101,14 @@ impl Heard {
 }
 
 impl Started {
+    /// What tells of its end, of a channel with forms.
+    pub(super) fn holds(&self) -> Option<&watch::Sender<()>> {
+        match &self.fed {
+            Fed::Form { holds, .. } => Some(holds),
+            Fed::Task(_) => None,
+        }
+    }
+
     /// Its number, of a channel with forms.
     pub(super) fn number(&self) -> Option<u64> {
         match self.fed {

@@ -238,7 +238,6 @@ async fn probe(config: &Config, print: bool) -> Vec<Row> {
             let _ = changes.wait_for(|snapshot| snapshot.state != State::Busy).await;
         }
     };
-    // A device that is still busy then is told as failed.
     let _ = timeout(PROBE, settled).await;
     let printer = &devices.receipts;
     let printed = if print && printer.press.is_some() {
@@ -247,11 +246,21 @@ async fn probe(config: &Config, print: bool) -> Vec<Row> {
         None
     };
     let clock = Clock::now();
-    let mut rows: Vec<Row> = devices.all().map(|device| row(&device.told(clock))).collect();
+    let mut rows: Vec<Row> = devices.all().map(|device| probed_row(&device.told(clock))).collect();
     if let Some(printed) = printed {
         rows.iter_mut().filter(|row| row.device == "printer").for_each(|row| row.add(&printed));
     }
     rows
+}
+
+/// A device that was opened here, for nothing but this: one that is busy still never answered.
+fn probed_row(device: &DeviceStatus) -> Row {
+    let row = row(device);
+    if device.state != DeviceState::Busy {
+        return row;
+    }
+    let detail = format!("does not answer within {} s", PROBE.as_secs());
+    Row { verdict: Verdict::Failed, detail, ..row }
 }
 
 fn row(device: &DeviceStatus) -> Row {
@@ -294,4 +303,24 @@ async fn check_photo_decoder(config: &Config) -> Option<Row> {
     };
     let (device, driver) = ("id_card photo".to_owned(), "unpack".to_owned());
     Some(Row { device, driver, verdict, detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_never_answered_the_probe_has_failed() {
+        let told = |state: &str| -> DeviceStatus {
+            let told = json!({
+                "device": "infrared", "driver": "gpio", "simulated": false, "state": state,
+                "since": 0, "counters": {}, "facts": {"port": "gpiochip0:3"}, "cannot": [],
+            });
+            serde_json::from_value(told).unwrap()
+        };
+        let row = probed_row(&told("busy"));
+        assert!(row.verdict == Verdict::Failed);
+        assert_eq!(row.detail, "does not answer within 12 s");
+        assert!(probed_row(&told("ready")).verdict == Verdict::Ok);
+    }
 }

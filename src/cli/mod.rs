@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use hharome_hardware::id_card::photo;
+use hharome_hardware::screen::helper as screen;
 
 /// The answer is no.
 const NO: u8 = 1;
@@ -119,6 +120,10 @@ pub fn main() -> ExitCode {
     // Started by the daemon itself, for one photo; not for people.
     if arguments.get(1).is_some_and(|command| command == photo::HELPER_COMMAND) {
         return photo::helper_main(arguments.get(2..).unwrap_or_default());
+    }
+    // The same, for as long as the daemon runs.
+    if arguments.get(1).is_some_and(|command| command == screen::HELPER_COMMAND) {
+        return screen::helper_main(arguments.get(2..).unwrap_or_default());
     }
     match Arguments::parse().command {
         Command::Serve(serve) => serve::run(serve),

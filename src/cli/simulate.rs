@@ -36,7 +36,8 @@ use super::{Target, WRONG, call, complain};
   hharome simulate printer fault paper-out     or near-end, cover-open, offline, cutter, hot, broken,
                                                stall, silence, unplug, none
   hharome simulate printer paper 500           a roll that ends after 500 rows of dots
-  hharome simulate printer restart             switched off and on")]
+  hharome simulate printer restart             switched off and on
+  hharome simulate second_screen fault unplug  or crash, silence, none")]
 pub(super) struct Simulate {
     /// The device, by its section of the configuration
     device: String,

@@ -135,6 +135,12 @@ section! {
 }
 
 impl Session {
+    /// The folder that the file names, as text.
+    #[must_use]
+    pub fn named_runtime_folder(&self) -> Option<String> {
+        self.runtime_dir.as_ref().map(|folder| folder.display().to_string())
+    }
+
     /// The session's folder of sockets: the configured one, else `$XDG_RUNTIME_DIR`, else that of the
     /// daemon's own user as systemd has it.
     #[must_use]

@@ -270,6 +270,20 @@ pub(super) fn beep_program() -> Rule<Vec<String>> {
     })
 }
 
+/// A colour as web pages write it: red, green, blue.
+pub(super) fn colour() -> Rule<[u8; 3]> {
+    Rule::new("a colour in hex, such as #000000", |value| {
+        let given = string(value)?;
+        let digits = given.strip_prefix('#').filter(|digits| digits.len() == 6);
+        let number = digits
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .ok_or_else(|| format!("{given:?} is no colour"))?;
+        let [_, red, green, blue] = number.to_be_bytes();
+        Ok([red, green, blue])
+    })
+}
+
 /// A key that may be absent.
 pub(super) fn optional<T: 'static>(rule: Rule<T>) -> Rule<Option<T>> {
     Rule::new(rule.allowed.clone(), move |value| rule.read(value).map(Some))

@@ -127,11 +127,15 @@ fn new(port: impl Port + 'static) -> NewPort {
 fn input(config: &config::Infrared) -> EvdevPort {
     let named = config.device.as_deref().and_then(|device| device.parse().ok());
     let place = named.unwrap_or_else(|| Place::Name("*".to_owned()));
-    let ability = match config.code {
+    EvdevPort::new(place, ability(config), false)
+}
+
+/// What the sensor's input device has to be able to do.
+pub(super) fn ability(config: &config::Infrared) -> Ability {
+    match config.code {
         SwitchCode::Switch(code) => Ability::Switch(code),
         SwitchCode::Key(code) => Ability::Key(code),
-    };
-    EvdevPort::new(place, ability, false)
+    }
 }
 
 fn gpio(config: &config::Infrared) -> GpioLine {

@@ -95,10 +95,35 @@ pub fn group(config: &Config) -> Group {
     // A scanner that types is grabbed, and tells of operation itself.
     let scanner = (config.qr_scanner.driver == QrScannerDriver::Evdev)
         .then(|| config.qr_scanner.port.as_ref().and_then(place));
-    let sensor = (config.infrared.driver == InfraredDriver::Evdev)
-        .then(|| config.infrared.place().as_ref().and_then(place));
+    let infrared = &config.infrared;
+    let has_sensor = infrared.driver == InfraredDriver::Evdev;
+    let sensor = has_sensor.then(|| infrared.place().as_ref().and_then(place));
+    let unnamed = has_sensor && infrared.place().is_none();
     Group {
         places: config.input.devices.iter().filter_map(place).collect(),
         except: scanner.flatten().into_iter().chain(sensor.flatten()).collect(),
+        sensor: unnamed.then(|| super::infrared::ability(infrared)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hharome_hardware::port::input::found::Ability;
+
+    use super::*;
+
+    #[test]
+    fn a_presence_sensor_is_no_device_that_people_operate() {
+        let group = |infrared: &str| {
+            let text = format!("[input]\ndriver = \"evdev\"\n[infrared]\n{infrared}\n");
+            group(&Config::parse(&text, "kiosk.toml").unwrap())
+        };
+        let named = group("driver = \"evdev\"\ndevice = \"*Presence*\"\ncode = \"KEY_WAKEUP\"");
+        assert_eq!(named.except, [Place::Name("*Presence*".to_owned())]);
+        assert_eq!(named.sensor, None);
+        // That which the sensor's driver takes, whatever it is called.
+        let any = group("driver = \"evdev\"\ncode = \"KEY_WAKEUP\"");
+        assert_eq!((any.except, any.sensor), (Vec::new(), Some(Ability::Key(143))));
+        assert_eq!(group("driver = \"iio\"").sensor, None);
     }
 }

@@ -12,6 +12,7 @@ use hharome_hardware::microphone::virtual_microphone::VirtualMicrophone;
 use hharome_hardware::port::Port;
 use hharome_hardware::port::pcm::AlsaCapture;
 use hharome_hardware::port::tape::{Flow, PortEvent, Remembers, Tape as _};
+use tokio::sync::watch;
 
 use super::{Device, NewPort, outside_port, simulated_port};
 use crate::config::{self, MicrophoneDriver, Word};
@@ -32,8 +33,30 @@ pub struct Microphone {
 #[derive(Default)]
 struct Recordings {
     begun: u64,
-    /// By connection; each with its number.
-    under_way: BTreeMap<u64, (u64, Recording)>,
+    /// By connection.
+    under_way: BTreeMap<u64, UnderWay>,
+}
+
+struct UnderWay {
+    number: u64,
+    recording: Recording,
+    /// Tells whoever waits for the start that the recording is over, by being dropped.
+    holds: watch::Sender<()>,
+}
+
+/// A connection's start of a recording.
+pub struct RecordingStart {
+    number: u64,
+    ended: watch::Receiver<()>,
+}
+
+impl RecordingStart {
+    /// Ends when the connection has no recording under way any more, whatever has ended it. A later
+    /// one in the place of this ends nothing.
+    pub async fn ended(&mut self) {
+        // Nothing is ever sent: the senders are dropped with the connection's last recording.
+        let _ = self.ended.changed().await;
+    }
 }
 
 impl Microphone {
@@ -43,29 +66,34 @@ impl Microphone {
         self.ears.as_ref()
     }
 
-    /// Begins a connection's recording, in the place of an earlier one. The microphone, and the
-    /// number of this recording.
+    /// Begins a connection's recording, in the place of an earlier one. What hears; `None` without a
+    /// driver.
     pub fn record(
         &self,
         connection: u64,
-    ) -> Option<(hharome_hardware::microphone::Microphone, u64)> {
+    ) -> Option<(hharome_hardware::microphone::Microphone, RecordingStart)> {
         let ears = self.ears.as_ref()?;
         let mut recordings = self.recordings();
         recordings.begun += 1;
         let number = recordings.begun;
-        recordings.under_way.insert(connection, (number, record(ears, self.limit)));
-        Some((ears.clone(), number))
+        let earlier = recordings.under_way.remove(&connection).map(|earlier| earlier.holds);
+        let holds = earlier.unwrap_or_else(|| watch::Sender::new(()));
+        let ended = holds.subscribe();
+        let under_way = UnderWay { number, recording: record(ears, self.limit), holds };
+        recordings.under_way.insert(connection, under_way);
+        Some((ears.clone(), RecordingStart { number, ended }))
     }
 
     /// Takes a connection's recording out, if it has one.
     pub fn end(&self, connection: u64) -> Option<Recording> {
-        self.recordings().under_way.remove(&connection).map(|(_, recording)| recording)
+        self.recordings().under_way.remove(&connection).map(|under_way| under_way.recording)
     }
 
-    /// Throws a recording away, if it is still the one with this number.
-    pub fn take_back(&self, connection: u64, number: u64) {
+    /// Throws a recording away, if it is still the connection's.
+    pub fn take_back(&self, connection: u64, start: &RecordingStart) {
         let mut recordings = self.recordings();
-        if recordings.under_way.get(&connection).is_some_and(|(this, _)| *this == number) {
+        let its = |under_way: &UnderWay| under_way.number == start.number;
+        if recordings.under_way.get(&connection).is_some_and(its) {
             recordings.under_way.remove(&connection);
         }
     }
@@ -73,7 +101,8 @@ impl Microphone {
     /// Whether a connection has a recording that still hears.
     #[must_use]
     pub fn is_recording(&self, connection: u64) -> bool {
-        self.recordings().under_way.get(&connection).is_some_and(|(_, recording)| recording.hears())
+        let recordings = self.recordings();
+        recordings.under_way.get(&connection).is_some_and(|under_way| under_way.recording.hears())
     }
 
     fn recordings(&self) -> MutexGuard<'_, Recordings> {
@@ -95,8 +124,8 @@ pub(super) fn microphone(
             return Microphone { device, hand: None, ears: None, limit, recordings };
         }
         MicrophoneDriver::Alsa => {
-            let folder = session.runtime_dir.as_ref().map(|folder| folder.display().to_string());
-            let port = AlsaCapture::new(&config.device, config.chunk, folder);
+            let port =
+                AlsaCapture::new(&config.device, config.chunk, session.named_runtime_folder());
             (Box::new(|| -> Box<dyn Port> { Box::new(port) }), None)
         }
         MicrophoneDriver::Simulated => {

@@ -35,7 +35,9 @@ pub(super) fn speech(config: &Config, outside: &mut Outside) -> Speech {
             (Box::new(|| Box::new(socket)), None)
         }
         SpeechDriver::EspeakNg => {
-            let program = EspeakProgram::new(&config.speech.program, &config.speech.device);
+            let session = config.session.named_runtime_folder();
+            let program =
+                EspeakProgram::new(&config.speech.program, &config.speech.device, session);
             (Box::new(|| Box::new(program)), None)
         }
         SpeechDriver::Simulated => {

@@ -74,6 +74,7 @@ impl RecordedPorts for FolderPorts {
         let settings = Settings { polled: matches!(device, "id_card" | "printer"), ..settings };
         let (timeline, findings) = (inner.timeline.clone(), inner.findings.clone());
         if device == "printer" {
+            let settings = Settings { leisurely: true, ..settings };
             let tape = AskedTape::new(tape);
             let port = replayed_port(device, tape, timeline, settings, findings);
             return Box::new(AskedPort(port));

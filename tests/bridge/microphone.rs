@@ -152,6 +152,46 @@ async fn it_is_open_only_while_somebody_listens_or_records() {
 }
 
 #[tokio::test]
+async fn a_stop_that_follows_at_once_ends_the_start_that_still_waits_for_the_card() {
+    let card = SoundCard::new();
+    card.hears(&speech(4));
+    let daemon = daemon(&card, "").await;
+    daemon.ready("microphone").await;
+    let mut client = daemon.unix().await;
+    let (listen, stop) = (start(false), action("stopMicrophoneListener"));
+    let close = listen.replace("open", "close");
+    let (record, ends) = (action("startMicrophone"), action("stopMicrophone"));
+    let off = json!({"off": CHANNEL}).to_string();
+    let reset = json!({"call": "bridge.reset"}).to_string();
+    for (begins, ends) in [
+        (&listen, &stop),
+        (&listen, &close),
+        (&listen, &off),
+        (&listen, &reset),
+        (&record, &ends),
+        (&record, &reset),
+    ] {
+        // In one piece, so that nobody has opened the card in between.
+        client.bytes(format!("{begins}\n{ends}\n").as_bytes()).await;
+        let mut answers = [client.next().await, client.next().await];
+        answers.sort_by_key(|answer| answer["message"] != "取消" || answer.get("res").is_some());
+        let [cancelled, ended] = answers;
+        assert_eq!(cancelled["message"], "取消", "{begins}, {ends}: {cancelled}, {ended}");
+        assert_ne!(ended["success"], false, "{begins}, {ends}: {ended}");
+    }
+    // A second start takes the first one's place, and both are answered well.
+    client.bytes(format!("{listen}\n{listen}\n{record}\n{record}\n").as_bytes()).await;
+    let mut answered = 0;
+    while answered < 4 {
+        let frame = client.next().await;
+        if frame["channel"] != CHANNEL {
+            assert_eq!(frame["success"], true, "{frame}");
+            answered += 1;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_listener_that_stops_reading_loses_its_oldest_and_disturbs_nobody() {
     let card = SoundCard::new();
     let said = speech(30);

@@ -20,6 +20,7 @@ use bytes::Bytes;
 use gpiocdev::line::{Bias, EdgeDetection, EdgeKind, Offset, Value};
 use gpiocdev::{Chip, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -171,16 +172,15 @@ impl GpioLine {
         let chip = found.chip.display().to_string();
         let number = match &error {
             gpiocdev::Error::Os(number)
-            | gpiocdev::Error::Uapi(_, gpiocdev_uapi::Error::Os(number)) => number.0,
+            | gpiocdev::Error::Uapi(_, gpiocdev_uapi::Error::Os(number)) => Some(number.0),
             _ if !found.chip.exists() => return self.absent(),
-            _ => 0,
+            _ => None,
         };
-        match rustix::io::Errno::from_raw_os_error(number) {
-            rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => PortError::Denied { port: chip },
-            rustix::io::Errno::NODEV | rustix::io::Errno::NXIO if !found.chip.exists() => {
-                self.absent()
-            }
-            rustix::io::Errno::BUSY => PortError::Other {
+        let errno = number.map(io::Error::from_raw_os_error);
+        match errno.as_ref().and_then(Errno::from_io_error) {
+            Some(Errno::ACCESS | Errno::PERM) => PortError::Denied { port: chip },
+            Some(Errno::NODEV | Errno::NXIO) if !found.chip.exists() => self.absent(),
+            Some(Errno::BUSY) => PortError::Other {
                 port: format!("GPIO line {}", self.line),
                 source: io::Error::new(
                     io::ErrorKind::ResourceBusy,
@@ -250,9 +250,7 @@ impl AsyncRead for OpenLine {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.gone.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(io::Error::from_raw_os_error(
-                rustix::io::Errno::NODEV.raw_os_error(),
-            )));
+            return Poll::Ready(Err(io::Error::from_raw_os_error(Errno::NODEV.raw_os_error())));
         }
         Pin::new(&mut self.line).poll_read(cx, buf)
     }
@@ -364,14 +362,14 @@ impl Edges {
             PollFd::from_borrowed_fd(self.stopped.as_fd(), PollFlags::IN),
         ];
         match poll(&mut fds, limit.as_ref()) {
-            Err(rustix::io::Errno::INTR) => return Ok(Woken::Edge),
+            Err(Errno::INTR) => return Ok(Woken::Edge),
             other => other?,
         };
         let [line, stopped] = fds.map(|fd| fd.revents());
         let gone = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
         Ok(match () {
             () if !stopped.is_empty() => Woken::Stopped,
-            () if line.intersects(gone) => return Err(rustix::io::Errno::NODEV.into()),
+            () if line.intersects(gone) => return Err(Errno::NODEV.into()),
             () if !line.is_empty() => Woken::Edge,
             () => Woken::Quiet,
         })
@@ -398,5 +396,24 @@ impl Edges {
             return true;
         }
         feeder.give(Bytes::from_static(if level { b"1" } else { b"0" }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_file_that_is_no_gpio_chip_is_an_error_that_says_so() {
+        let mut port = GpioLine {
+            line: "null:3".to_owned(),
+            active_low: false,
+            pull: Pull::AsIs,
+            debounce: Duration::from_millis(30),
+        };
+        let error = port.open(0).err().unwrap();
+        let words = error.to_string();
+        assert!(matches!(error, PortError::Other { .. }), "{words}");
+        assert!(words.contains("GPIO line null:3") && words.contains("/dev/null"), "{words}");
     }
 }

@@ -22,6 +22,7 @@ pub mod gpio;
 pub mod hidraw;
 pub mod iio;
 pub mod input;
+pub(crate) mod libasound;
 pub mod lp;
 pub mod memory;
 pub mod modem;
@@ -159,26 +160,43 @@ fn absence(port: &str) -> &'static str {
 /// How the name of a port that is a program begins.
 pub const PROGRAM: &str = "program:";
 
-/// What gives the daemon's user access to this port: device files belong to a group (Debian's
-/// defaults), sockets to the user whose session has made them.
+/// What gives the daemon's user access to this device file: it belongs to a group, by Debian's defaults
+/// to that which is named here.
 fn permission(port: &str) -> String {
     let group = match port {
-        _ if port.starts_with("/dev/input/") => "input",
-        _ if port.starts_with("/dev/snd/") || !port.starts_with('/') => "audio",
-        _ if port.starts_with("/dev/gpiochip") => "gpio",
         _ if port.starts_with("/dev/hidraw") || port.starts_with("/dev/bus/usb/") => {
             return "USB devices belong to root: a udev rule has to give this one to a group that the \
                     daemon's user is in"
                 .to_owned();
         }
-        _ if port.starts_with("/dev/usb/lp") => "lp",
-        _ if port.starts_with("/dev/") => "dialout",
-        _ => {
-            return "the daemon's user may not use this socket: run the daemon as the user whose \
-                    session it belongs to, or let that user's group write to it and pass through its \
-                    folder"
-                .to_owned();
-        }
+        _ if port.starts_with("/dev/input/") => " (often input)",
+        _ if port.starts_with("/dev/gpiochip") => " (often gpio)",
+        _ if port.starts_with("/dev/usb/lp") => " (often lp)",
+        _ if port.starts_with("/dev/") => " (often dialout)",
+        // A link of the kiosk's own.
+        _ => "",
     };
-    format!("add the daemon's user to the file's group (often {group})")
+    format!("add the daemon's user to the file's group{group}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_port_tells_which_group_may_use_it() {
+        let told = |port: &str| PortError::Denied { port: port.to_owned() }.to_string();
+        for (port, words) in [
+            ("/dev/ttyS2", "group (often dialout)"),
+            ("/dev/input/event3", "group (often input)"),
+            ("/dev/gpiochip0", "group (often gpio)"),
+            ("/dev/hidraw0", "a udev rule"),
+            ("/dev/bus/usb/001/002", "a udev rule"),
+        ] {
+            assert!(told(port).contains(words), "{}", told(port));
+        }
+        // Wherever it is: no device file is a socket.
+        let link = told("/opt/kiosk/reader");
+        assert!(link.ends_with("add the daemon's user to the file's group"), "{link}");
+    }
 }

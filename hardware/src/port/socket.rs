@@ -86,7 +86,10 @@ impl Port for Socket {
                 State::Unix(connected(path).map_err(|error| self.error(path, error))?)
             }
             SocketAddress::Tcp(host, port) => {
-                State::Connecting(Box::pin(TcpStream::connect((host.clone(), *port))))
+                let (address, to) = (self.address.to_string(), (host.clone(), *port));
+                State::Connecting(Box::pin(async move {
+                    TcpStream::connect(to).await.map_err(|error| unreached(&address, &error))
+                }))
             }
         };
         Ok(Box::new(SocketLine(state)))
@@ -115,6 +118,17 @@ fn connected(path: &Path) -> Result<UnixStream, Errno> {
     connect(&socket, &SocketAddrUnix::new(path)?)?;
     UnixStream::from_std(socket.into())
         .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+/// Why nobody was reached at an address: the operating system's words alone do not name it.
+fn unreached(address: &str, error: &io::Error) -> io::Error {
+    let words = match error.kind() {
+        io::ErrorKind::ConnectionRefused => {
+            "nobody listens there; start the program that does, or name another address".to_owned()
+        }
+        _ => error.to_string(),
+    };
+    io::Error::new(error.kind(), format!("{address}: {words}"))
 }
 
 /// Which permission is missing on the way to a socket, and what gives it.

@@ -55,6 +55,8 @@ const MOST_QUEUED: usize = 64;
 /// A USB device of this machine.
 pub struct UsbBulk {
     place: Place,
+    /// The last opening. One that hangs in the kernel is not joined by others.
+    opening: Option<std::thread::JoinHandle<()>>,
 }
 
 impl UsbBulk {
@@ -62,7 +64,7 @@ impl UsbBulk {
     /// Nothing is opened yet.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        Self { place }
+        Self { place, opening: None }
     }
 
     fn found(&self) -> Option<DeviceInfo> {
@@ -101,13 +103,20 @@ impl Port for UsbBulk {
             return Err(PortError::Absent { port: self.place.to_string() });
         };
         let port = path_of(&device).display().to_string();
+        if self.opening.as_ref().is_some_and(|opening| !opening.is_finished()) {
+            let words = "it hangs; pull it out and plug it in again";
+            return Err(PortError::Other { port, source: io::Error::other(words) });
+        }
         let (tell, told) = mpsc::channel();
         let opening = std::thread::Builder::new().name("usb open".to_owned()).spawn(move || {
             // Nobody hears of it any more if it took too long; what was opened is closed then.
             let _ = tell.send(open(&device));
         });
         let opened = match opening {
-            Ok(_) => told.recv_timeout(OPENING),
+            Ok(opening) => {
+                self.opening = Some(opening);
+                told.recv_timeout(OPENING)
+            }
             Err(source) => return Err(PortError::Other { port, source }),
         };
         match opened {

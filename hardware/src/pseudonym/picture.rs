@@ -32,6 +32,25 @@ pub(super) fn png(shade: u8, width: u32, height: u32, filler: &[u8]) -> Option<V
     Some(png)
 }
 
+/// `filler` that begins as `picture` does: with the mark of its kind, and of a PNG the head, which has
+/// nothing but its size.
+pub(super) fn begun(picture: &[u8], mut filler: Vec<u8>) -> Vec<u8> {
+    /// Signature, and the chunk IHDR with its check (ISO/IEC 15948, 11.2.1).
+    const PNG_HEAD: usize = 8 + 8 + 13 + 4;
+    let begins = |mark: &[u8]| picture.starts_with(mark);
+    let kept = match () {
+        () if begins(b"\x89PNG\r\n\x1a\n") => PNG_HEAD,
+        () if begins(b"GIF8") => 6,
+        () if begins(b"BM") => 2,
+        () if begins(b"RIFF") && picture.get(8..12) == Some(b"WEBP") => 12,
+        () => 0,
+    };
+    for (to, from) in filler.iter_mut().zip(picture).take(kept) {
+        *to = *from;
+    }
+    filler
+}
+
 /// A JPEG of one shade, as long as `filler`, which fills its comments; `None` if it does not fit,
 /// or leaves less room than a comment and a half need.
 pub(super) fn grey(shade: u8, filler: &[u8]) -> Option<Vec<u8>> {

@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::FlockOperation;
+use tokio::time::Instant;
 
 mod line;
 
@@ -64,6 +65,8 @@ pub struct Record {
     pub id: u64,
     /// When it was accepted, in ms since 1970-01-01 UTC.
     pub at: u64,
+    /// The same on the runtime's clock, of one that was accepted by this daemon.
+    pub accepted: Option<Instant>,
     /// Its rows of dots.
     pub rows: u32,
     /// What its client calls it: a text without control characters, empty if it is too long.
@@ -148,9 +151,14 @@ impl Journal {
     pub(crate) async fn accept(&self, label: String, rows: u32) -> Result<u64, JournalError> {
         let fits = label.len() <= LONGEST_LABEL && !label.contains(char::is_control);
         let label = if fits { label } else { String::new() };
+        let accepted = Instant::now();
         self.blocking(move |shared| {
             let id = lock(&shared.book).next();
             shared.write(Line { id, at: now(), entry: Entry::Accepted { rows, label } }, false)?;
+            let mut book = lock(&shared.book);
+            if let Some(job) = book.jobs.iter_mut().find(|job| job.id == id) {
+                job.accepted = Some(accepted);
+            }
             Ok(id)
         })
         .await
@@ -328,7 +336,8 @@ impl Book {
             (Entry::Accepted { rows, label }, None) => {
                 let (id, at, rows, label) = (line.id, line.at, *rows, label.clone());
                 let (begun, fate) = (false, Fate::Queued);
-                let job = Record { id, at, rows, label, begun, fate, detail: None };
+                let (accepted, detail) = (None, None);
+                let job = Record { id, at, accepted, rows, label, begun, fate, detail };
                 self.jobs.push_back(job);
                 self.forget();
             }
@@ -369,7 +378,7 @@ impl Book {
     /// All of it as lines.
     fn lines(&self) -> impl Iterator<Item = Line> {
         self.jobs.iter().flat_map(|job| {
-            let Record { id, at, rows, label, begun, fate, detail } = job.clone();
+            let Record { id, at, rows, label, begun, fate, detail, .. } = job.clone();
             let line = move |entry| Line { id, at, entry };
             let accepted = Some(line(Entry::Accepted { rows, label }));
             let begun = begun.then(|| line(Entry::Begun));

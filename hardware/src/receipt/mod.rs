@@ -41,6 +41,9 @@ pub use self::queue::{Jobs, Printer, Printing, Refused, queue};
 /// in a loop, which has to hear of it.
 pub const WAITING: usize = 64;
 
+/// How many bytes of commands may wait: eighteen of the longest receipts on the widest usual paper.
+pub const WAITING_BYTES: usize = 32 * 1024 * 1024;
+
 /// How a receipt ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -86,7 +89,7 @@ impl fmt::Display for Progress {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PrintError {
     /// Too many wait already.
-    #[error("{WAITING} receipts wait already")]
+    #[error("{WAITING} receipts, or {WAITING_BYTES} bytes of them, wait already")]
     Full,
     /// The printer cannot be used; nothing is on paper.
     #[error(transparent)]

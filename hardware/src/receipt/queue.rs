@@ -13,7 +13,7 @@ use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::escpos::Job;
 use super::journal::{Fate, Journal, Record};
-use super::{Ended, PrintError, WAITING};
+use super::{Ended, PrintError, WAITING, WAITING_BYTES};
 use crate::device::{Status, Trouble};
 
 /// The side of those who want receipts. Clones are handles on the same queue.
@@ -208,6 +208,12 @@ impl State {
         if self.stopping { Some(PrintError::Stopped) } else { self.trouble.clone() }
     }
 
+    /// The bytes of those that are laid out.
+    fn bytes(&self) -> usize {
+        let ready = self.waiting.iter().filter_map(|(_, ready)| ready.as_ref());
+        ready.flat_map(|ready| &ready.job.blocks).map(|block| block.bytes.len()).sum()
+    }
+
     /// Those that are ready, taken out; those that are being laid out find out when they are.
     fn empty(&mut self) -> Vec<Ready> {
         let all = std::mem::take(&mut self.waiting);
@@ -223,7 +229,7 @@ impl Shared {
         if let Some(error) = state.why_not() {
             return Err(error);
         }
-        if state.waiting.len() >= WAITING {
+        if state.waiting.len() >= WAITING || state.bytes() >= WAITING_BYTES {
             self.status.count("refused");
             return Err(PrintError::Full);
         }

@@ -60,7 +60,8 @@ impl EvdevPort {
 
     fn look(&mut self) -> Result<BoxedLine, PortError> {
         let found = found::devices(&self.place, self.ability).into_iter().next();
-        let found = found.ok_or_else(|| PortError::Absent { port: self.place.to_string() })?;
+        let absent = || PortError::Absent { port: self.ability.name(&self.place) };
+        let found = found.ok_or_else(absent)?;
         let line = EvdevLine::open(&found.path, self.ability, self.grab);
         self.vanished = matches!(line, Err(PortError::Absent { .. }));
         Ok(Box::new(line?))

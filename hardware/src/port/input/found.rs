@@ -7,6 +7,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ::evdev::{KeyCode, SwitchCode};
+
 use crate::port::place::Place;
 
 /// Types of events as bits of `capabilities/ev`, and the codes that [`Ability`] wants
@@ -34,14 +36,32 @@ pub enum Ability {
 }
 
 impl Ability {
-    /// What is missing where it is missing.
+    /// What a device can do that is able to, in words that follow "has".
+    fn what(self) -> String {
+        match self {
+            Self::TypeCodes => "digits and an enter key".to_owned(),
+            Self::BeOperated => "keys, buttons or a touch surface".to_owned(),
+            Self::Beep => "a beeper".to_owned(),
+            // The debug form of the crate's codes is the name that they have in the kernel's header.
+            Self::Switch(code) => format!("the switch {:?}", SwitchCode(code)),
+            Self::Key(code) => format!("the key {:?}", KeyCode::new(code)),
+        }
+    }
+
+    /// Why a device is not meant that lacks it.
     pub(super) fn lack(self) -> String {
         match self {
             Self::TypeCodes => "has no digits and enter key, so no scanner types there".to_owned(),
-            Self::BeOperated => "has no keys, buttons or touch surface".to_owned(),
-            Self::Beep => "has no beeper".to_owned(),
-            Self::Switch(code) => format!("has no switch {code}"),
-            Self::Key(code) => format!("has no key {code}"),
+            able => format!("does not have {}", able.what()),
+        }
+    }
+
+    /// The device that is meant by `place`, for people who are told that it is not there.
+    #[must_use]
+    pub fn name(self, place: &Place) -> String {
+        match place {
+            Place::Name(all) if all == "*" => format!("an input device with {}", self.what()),
+            place => place.to_string(),
         }
     }
 }
@@ -212,6 +232,17 @@ pub(super) mod tests {
         plug(root.path(), 9, "Example Keyboard", "1d6b:0104", KEYBOARD);
         assert_eq!(found(root.path(), "0c2e:0b61", Ability::TypeCodes), ["/dev/input/event4"]);
         assert_eq!(found(root.path(), "0c2e:0b61", Ability::BeOperated).len(), 2);
+    }
+
+    #[test]
+    fn any_device_is_told_by_what_it_has_to_have() {
+        let any = Place::Name("*".to_owned());
+        let switch = Ability::Switch(0x0b).name(&any);
+        assert_eq!(switch, "an input device with the switch SW_FRONT_PROXIMITY");
+        assert_eq!(Ability::Key(143).name(&any), "an input device with the key KEY_WAKEUP");
+        assert_eq!(Ability::Key(143).lack(), "does not have the key KEY_WAKEUP");
+        let named = "0c2e:0b61".parse().unwrap();
+        assert_eq!(Ability::Beep.name(&named), "0c2e:0b61");
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub struct Group {
     pub places: Vec<Place>,
     /// Of all, not these: they are other devices of this kiosk.
     pub except: Vec<Place>,
+    /// Of all, not the first with this ability: it is the presence sensor, which the configuration
+    /// names no further. Whoever only stands there operates nothing.
+    pub sensor: Option<Ability>,
 }
 
 impl Group {
@@ -38,10 +41,12 @@ impl Group {
     #[must_use]
     pub fn found(&self) -> Vec<Found> {
         if self.places.is_empty() {
+            let sensor = self.sensor.and_then(|ability| found::all(ability).into_iter().next());
             let other = |found: &Found| {
                 let mut except = self.except.iter();
                 except.any(|place| found::devices(place, Ability::BeOperated).contains(found))
                     || self.except.iter().any(|place| is_at(place, found))
+                    || sensor.as_ref() == Some(found)
             };
             return found::all(Ability::BeOperated).into_iter().filter(|it| !other(it)).collect();
         }
@@ -63,7 +68,7 @@ impl Group {
     fn absent(&self) -> PortError {
         let names: Vec<_> = self.places.iter().map(ToString::to_string).collect();
         let port = if names.is_empty() {
-            "a device with keys, buttons or a touch surface".to_owned()
+            Ability::BeOperated.name(&Place::Name("*".to_owned()))
         } else {
             names.join(", ")
         };

@@ -11,19 +11,19 @@
 //! what they do not fill, and tell of it as read. A device that gives its sound faster than it is
 //! heard is held to the clock.
 
-use std::path::Path;
 use std::sync::mpsc as blocking;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use alsa::pcm::{Access, Format, HwParams, IO, PCM};
-use alsa::{Direction, Output, ValueOr};
+use alsa::{Direction, ValueOr};
 use bytes::Bytes;
 use rustix::io::Errno;
 use tokio::sync::mpsc;
 
 use super::{FRAME, GAP, LATE, OPENED, OVERRUN, RATE, SOUND, SUSPENDED, TROUBLE};
 use crate::microphone::pace::Pace;
+use crate::port::libasound::{Complaint, Words, errno};
 use crate::port::packets::packet;
 
 /// The longest piece that is read at once: longer chunks are put together out of several, so that
@@ -73,7 +73,7 @@ enum End {
 
 impl From<alsa::Error> for End {
     fn from(error: alsa::Error) -> Self {
-        Self::Trouble(Errno::from_raw_os_error(error.errno()), String::new())
+        Self::Trouble(errno(&error), String::new())
     }
 }
 
@@ -85,18 +85,12 @@ impl Capture {
         {
             std::thread::sleep(LOOK);
         }
-        // The library writes to stderr otherwise. Its words are worth more in the device's status.
-        let said = Output::local_error_handler().ok();
+        let library = Words::keep();
         let ended = self.open().and_then(|device| self.listen(&device));
-        let Err(End::Trouble(errno, words)) = ended else { return };
-        let errno = match errno {
-            Errno::NOENT | Errno::NODEV if cards_are_denied(Path::new("/dev/snd")) => Errno::ACCESS,
-            other => other,
-        };
-        let said = said.map(|said| said.borrow().buffer_string(first_words)).unwrap_or_default();
-        let words = [words, said, self.session_words(errno)];
-        let words: Vec<&str> =
-            words.iter().map(String::as_str).filter(|words| !words.is_empty()).collect();
+        let Err(End::Trouble(errno, own)) = ended else { return };
+        let Complaint { errno, words } = library.explain(errno, self.session.as_deref());
+        let words: Vec<String> =
+            [own, words].into_iter().filter(|words| !words.is_empty()).collect();
         let mut data = errno.raw_os_error().to_be_bytes().to_vec();
         data.extend_from_slice(words.join("; ").as_bytes());
         // Nobody may be there to learn it.
@@ -181,16 +175,6 @@ impl Capture {
             Err(mpsc::error::TrySendError::Closed(_)) => Err(End::LetGo),
         }
     }
-
-    /// What may be in the way of a sound server of somebody's session.
-    fn session_words(&self, errno: Errno) -> String {
-        let refused = [Errno::CONNREFUSED, Errno::HOSTDOWN, Errno::ACCESS, Errno::PERM];
-        if refused.contains(&errno) {
-            session_words(self.session.as_deref())
-        } else {
-            String::new()
-        }
-    }
 }
 
 impl Device {
@@ -239,7 +223,7 @@ impl Run {
 }
 
 fn read(io: &IO<'_, u8>, buffer: &mut [u8]) -> Result<usize, Errno> {
-    io.readi(buffer).map_err(|error| Errno::from_raw_os_error(error.errno()))
+    io.readi(buffer).map_err(|error| errno(&error))
 }
 
 /// Gets over an error of reading; why there is a gap now, if there is one.
@@ -296,99 +280,14 @@ fn duration(frames: usize) -> Duration {
     Duration::from_micros(u64::try_from(frames).unwrap_or_default() * 1_000_000 / u64::from(RATE))
 }
 
-/// The first line that the library has said, without the place in its source: that is the one that
-/// tells what is wrong, those behind it tell what could not be done because of it.
-fn first_words(said: &[u8]) -> String {
-    let said = String::from_utf8_lossy(said);
-    let line = said.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    let words = match line.split_once(") ") {
-        Some((place, words)) if place.starts_with("ALSA lib ") => words,
-        _ => line,
-    };
-    words.chars().take(200).collect()
-}
-
-/// Whether there are cards and none of them may be asked for its name: to the library that is no
-/// card of this name.
-fn cards_are_denied(folder: &Path) -> bool {
-    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut cards = files
-        .filter(|file| file.file_name().to_string_lossy().starts_with("controlC"))
-        .map(|file| std::fs::File::open(file.path()))
-        .peekable();
-    let denied = |card: std::io::Result<_>| {
-        card.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
-    };
-    cards.peek().is_some() && cards.all(denied)
-}
-
-/// Which permission is missing at the sockets of the session's sound server, as far as that shows.
-fn session_words(session: Option<&str>) -> String {
-    const NONE: &str = "the sound belongs to the desktop session of the kiosk's user: set runtime_dir \
-                        in [session] to that session's folder, /run/user/1000 as a rule";
-    let Some(folder) = session else { return NONE.to_owned() };
-    let denied = |path: &Path| match std::fs::metadata(path) {
-        Ok(_) => None,
-        Err(error) => Some((path.display().to_string(), error.kind())),
-    };
-    let sockets = ["pipewire-0", "pulse/native"].map(|name| Path::new(folder).join(name));
-    let denied: Vec<_> = sockets.iter().filter_map(|path| denied(path)).collect();
-    let no_entry = denied.iter().find(|(_, kind)| *kind == std::io::ErrorKind::PermissionDenied);
-    match no_entry {
-        Some((path, _)) => format!(
-            "{path}: permission denied; the daemon's user may not pass through {folder}: run the \
-             daemon as the session's user, or give its user access to that folder and to the socket \
-             (setfacl -m u:USER:x {folder})"
-        ),
-        None if denied.len() == sockets.len() => format!(
-            "neither {} nor {} is there; is the session of the kiosk's user running?",
-            sockets[0].display(),
-            sockets[1].display()
-        ),
-        None => format!(
-            "the sound server of {folder} refuses this user: run the daemon as the session's user, or \
-             let the sound server take others (PulseAudio: its cookie, or auth-anonymous)"
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cards_that_may_be_asked_or_are_none_are_not_denied() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(!cards_are_denied(&folder.path().join("none")));
-        std::fs::write(folder.path().join("timer"), "").unwrap();
-        assert!(!cards_are_denied(folder.path()));
-        std::fs::write(folder.path().join("controlC0"), "").unwrap();
-        assert!(!cards_are_denied(folder.path()));
-    }
 
     #[test]
     fn a_chunk_is_read_in_equal_pieces_that_are_not_long() {
         for (chunk, pieces) in [(10, 1), (40, 1), (41, 2), (100, 3), (1000, 25)] {
             assert_eq!(pieces_a_chunk(Duration::from_millis(chunk)), pieces, "{chunk} ms");
         }
-    }
-
-    #[test]
-    fn of_the_librarys_words_the_cause_is_kept_and_not_the_place_in_its_source() {
-        let said =
-            b"ALSA lib confmisc.c:855:(parse_card) cannot find card '7'\nALSA lib x.c:1:(y) z\n";
-        assert_eq!(first_words(said), "cannot find card '7'");
-        assert_eq!(first_words(b""), "");
-        assert_eq!(first_words(b"\n other \n"), "other");
-    }
-
-    #[test]
-    fn who_is_not_let_into_a_session_learns_of_what_is_missing() {
-        assert!(session_words(None).contains("runtime_dir"));
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().to_str().unwrap();
-        assert!(session_words(Some(path)).contains("neither"));
-        std::fs::write(folder.path().join("pipewire-0"), "").unwrap();
-        assert!(session_words(Some(path)).contains("refuses"));
     }
 }

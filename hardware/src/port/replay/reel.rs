@@ -92,7 +92,7 @@ impl Reel {
         settings: Settings,
         findings: Findings,
     ) -> Self {
-        let Settings { strict, patient, polled, faults, .. } = settings;
+        let Settings { strict, patient, polled, leisurely, faults, .. } = settings;
         Self {
             device,
             timeline,
@@ -102,7 +102,7 @@ impl Reel {
             tape,
             attempt: None,
             polled,
-            exchanges: Exchanges::new(polled),
+            exchanges: Exchanges::new(polled).leisurely(leisurely),
             unasked: VecDeque::new(),
             burst: None,
             groups: 0,

@@ -69,6 +69,8 @@ async fn a_tcp_address_where_nobody_listens_is_an_error_of_the_first_exchange() 
     let mut line = Socket::new(SocketAddress::Tcp("127.0.0.1".into(), port)).open(0).unwrap();
     let error = line.write_all(b"hello").await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    let words = error.to_string();
+    assert!(words.starts_with(&format!("tcp:127.0.0.1:{port}: nobody listens there")), "{words}");
     assert_eq!(line.read(&mut [0; 4]).await.unwrap(), 0);
     assert!(line.write_all(b"hello").await.is_err());
 }

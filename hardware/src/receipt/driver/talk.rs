@@ -129,10 +129,11 @@ impl Talk {
             match moved {
                 Ok(Ok(Moved::Took(taken))) => rest = rest.get(taken..).unwrap_or_default(),
                 // Of what passes by itself the end is waited for.
-                Ok(Ok(Moved::Said(_))) => match obstacle.filter(|what| !what.passes()) {
-                    Some(what) => return Err(Stop::Obstacle(what)),
-                    None => {}
-                },
+                Ok(Ok(Moved::Said(_))) => {
+                    if let Some(what) = obstacle.filter(|what| !what.passes()) {
+                        return Err(Stop::Obstacle(what));
+                    }
+                }
                 Ok(Err(error)) => return Err(Stop::Line(error)),
                 Err(_) => return Err(obstacle.map_or(Stop::Stalled, Stop::Obstacle)),
             }

@@ -312,7 +312,7 @@ async fn a_plug_that_is_pulled_ends_the_receipt_and_those_that_wait_with_the_rea
     shop.plug.set(false);
     match first.ended().await {
         Err(Refused::NotPrinted(PrintError::Gone { progress, .. })) => {
-            assert!(progress.rows > 1000)
+            assert!(progress.rows > 1000);
         }
         other => panic!("{other:?}"),
     }

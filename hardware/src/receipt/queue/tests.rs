@@ -1,5 +1,6 @@
 use super::*;
 use crate::device::State;
+use crate::receipt::escpos::Block;
 
 fn new() -> (Printer, Jobs, Status) {
     let status = Status::new("printer", State::Ready);
@@ -24,6 +25,25 @@ async fn receipts_wait_in_their_order_until_there_are_too_many() {
         assert_eq!(printing.ended().await.unwrap(), Ended::Printed);
     }
     order(&printer).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_are_bounded_too() {
+    let (printer, jobs, _) = new();
+    let large = || {
+        let block = Block { bytes: vec![0; WAITING_BYTES / 2], rows: 1 };
+        printer
+            .print(String::new(), None, move || Ok::<_, ()>(Job { blocks: vec![block], rows: 1 }))
+    };
+    let waiting = [large().unwrap(), large().unwrap()];
+    while printer.jobs().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(large(), Err(PrintError::Full)));
+    let ready = jobs.next().await;
+    jobs.end(ready, Ok(Ended::Sent)).await;
+    large().unwrap();
+    drop(waiting);
 }
 
 #[tokio::test(start_paused = true)]

@@ -330,7 +330,8 @@ fn blacken(row: &mut [u8], x: u16) {
 }
 
 fn twice_as_wide(row: &[u8]) -> Vec<u8> {
-    let spread = |half: u8| (0..4).fold(0, |all, bit| all | (half >> bit & 1) * 3 << (bit * 2));
+    let dot = |half: u8, bit: u8| ((half >> bit & 1) * 3) << (bit * 2);
+    let spread = |half: u8| (0..4).fold(0, |all, bit| all | dot(half, bit));
     row.iter().flat_map(|byte| [spread(byte >> 4), spread(byte & 0x0F)]).collect()
 }
 

@@ -14,6 +14,8 @@ use alsa::pcm::{Access, Format, HwParams, IO, PCM, State};
 use alsa::{Direction, ValueOr};
 use rustix::io::Errno;
 
+use crate::port::libasound::{Complaint, Words, errno};
+
 /// How much sound waits in the device, in microseconds: enough for a busy machine, and what may still be
 /// heard of a device that cannot throw it away.
 const BUFFER: u32 = 200_000;
@@ -30,12 +32,41 @@ const PIECE: usize = 1024;
 /// The rate of espeak-ng, in Hz, at which a device is tried.
 pub(super) const USUAL_RATE: u32 = 22_050;
 
+/// What is played on.
+#[derive(Clone)]
+pub(super) struct Loudspeaker {
+    /// The device, as ALSA names it.
+    pub(super) device: String,
+    /// The folder of a desktop session's sockets, where the configuration names one.
+    pub(super) session: Option<String>,
+}
+
+/// What has gone wrong.
+enum Wrong {
+    /// The library says so.
+    Library(alsa::Error),
+    /// The device does not do what it should.
+    Device(&'static str),
+    /// It cannot play at this rate, with so many channels.
+    Format(alsa::Error, u32, u32),
+    /// What was to be played.
+    Source(io::Error),
+}
+
+impl From<alsa::Error> for Wrong {
+    fn from(error: alsa::Error) -> Self {
+        Self::Library(error)
+    }
+}
+
 /// Opens the device and lets go of it.
 ///
 /// # Errors
 /// Why it cannot be opened, in words for people.
-pub(super) fn probe(device: &str) -> Result<(), String> {
-    open(device, USUAL_RATE, 1).map(drop)
+pub(super) fn probe(loudspeaker: &Loudspeaker) -> Result<(), String> {
+    let library = Words::keep();
+    let opened = open(&loudspeaker.device, USUAL_RATE, 1).map(drop);
+    opened.map_err(|wrong| loudspeaker.explain(wrong, &library))
 }
 
 /// Plays the WAV file that `source` gives, to its end or until `cut`; `begun` is called when its first
@@ -44,23 +75,32 @@ pub(super) fn probe(device: &str) -> Result<(), String> {
 /// # Errors
 /// What is wrong with source or device, in words for people.
 pub(super) fn play(
-    device: &str,
+    loudspeaker: &Loudspeaker,
     source: &mut impl Read,
     cut: &AtomicBool,
     begun: impl FnOnce(),
 ) -> Result<(), String> {
-    let Some((rate, channels)) = head(source).map_err(|error| format!("its sound: {error}"))?
-    else {
+    let library = Words::keep();
+    let played = play_on(&loudspeaker.device, source, cut, begun);
+    played.map_err(|wrong| loudspeaker.explain(wrong, &library))
+}
+
+fn play_on(
+    device: &str,
+    source: &mut impl Read,
+    cut: &AtomicBool,
+    begun: impl FnOnce(),
+) -> Result<(), Wrong> {
+    let Some((rate, channels)) = head(source).map_err(Wrong::Source)? else {
         begun();
         return Ok(());
     };
     let pcm = open(device, rate, channels)?;
-    let io = pcm.io_i16().map_err(|error| words(device, error))?;
-    let device = Device { name: device, pcm: &pcm, io, channels: channels as usize, cut };
+    let device = Device { pcm: &pcm, io: pcm.io_i16()?, channels: channels as usize, cut };
     let mut begun = Some(begun);
     let mut bytes = vec![0; PIECE * device.channels * 2];
     loop {
-        let read = fill(source, &mut bytes).map_err(|error| format!("its sound: {error}"))?;
+        let read = fill(source, &mut bytes).map_err(Wrong::Source)?;
         let pairs = bytes.get(..read).unwrap_or_default().as_chunks().0;
         let samples: Vec<i16> = pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect();
         if samples.is_empty() || !device.write(&samples)? {
@@ -73,7 +113,6 @@ pub(super) fn play(
 }
 
 struct Device<'a> {
-    name: &'a str,
     pcm: &'a PCM,
     io: IO<'a, i16>,
     channels: usize,
@@ -86,7 +125,7 @@ impl Device<'_> {
     }
 
     /// Gives the device these samples; `false` if it was cut off.
-    fn write(&self, samples: &[i16]) -> Result<bool, String> {
+    fn write(&self, samples: &[i16]) -> Result<bool, Wrong> {
         let mut rest = samples;
         let mut last = Instant::now();
         while rest.len() >= self.channels {
@@ -100,16 +139,16 @@ impl Device<'_> {
                 }
                 Err(error) if error.errno() == Errno::PIPE.raw_os_error() => {
                     // It has run dry: the program was slower than the sound.
-                    self.pcm.prepare().map_err(|error| words(self.name, error))?;
+                    self.pcm.prepare()?;
                 }
                 Err(error) if error.errno() != Errno::AGAIN.raw_os_error() => {
-                    self.pcm.try_recover(error, true).map_err(|error| words(self.name, error))?;
+                    self.pcm.try_recover(error, true)?;
                 }
                 Ok(_) | Err(_) => {
                     // What waits is less than the device waits for before it starts by itself.
                     self.start()?;
                     if last.elapsed() > STOPPED {
-                        return Err(format!("sound device {}: takes no sound", self.name));
+                        return Err(Wrong::Device("takes no sound"));
                     }
                     sleep(LOOK);
                 }
@@ -118,15 +157,15 @@ impl Device<'_> {
         Ok(true)
     }
 
-    fn start(&self) -> Result<(), String> {
+    fn start(&self) -> Result<(), Wrong> {
         if self.pcm.state() == State::Prepared {
-            self.pcm.start().map_err(|error| words(self.name, error))?;
+            self.pcm.start()?;
         }
         Ok(())
     }
 
     /// Waits until all was heard, or throws it away.
-    fn finish(&self) -> Result<(), String> {
+    fn finish(&self) -> Result<(), Wrong> {
         // A card plays whole periods, and what stood there before where they are not full.
         let silence = vec![0; PIECE * self.channels];
         if !self.is_cut() && self.write(&silence)? {
@@ -141,7 +180,7 @@ impl Device<'_> {
                 if delay < left {
                     (left, last) = (delay, Instant::now());
                 } else if last.elapsed() > STOPPED {
-                    return Err(format!("sound device {}: plays no further", self.name));
+                    return Err(Wrong::Device("plays no further"));
                 }
                 sleep(LOOK);
             }
@@ -152,8 +191,8 @@ impl Device<'_> {
     }
 }
 
-fn open(device: &str, rate: u32, channels: u32) -> Result<PCM, String> {
-    let pcm = PCM::new(device, Direction::Playback, true).map_err(|error| words(device, error))?;
+fn open(device: &str, rate: u32, channels: u32) -> Result<PCM, Wrong> {
+    let pcm = PCM::new(device, Direction::Playback, true)?;
     let set = || -> alsa::Result<()> {
         let params = HwParams::any(&pcm)?;
         params.set_access(Access::RWInterleaved)?;
@@ -165,32 +204,52 @@ fn open(device: &str, rate: u32, channels: u32) -> Result<PCM, String> {
         let _ = params.set_buffer_time_near(BUFFER, ValueOr::Nearest);
         pcm.hw_params(&params)
     };
-    set().map_err(|error| {
-        let error = words(device, error);
-        format!(
-            "{error}; it may not do {rate} Hz with {channels} channel(s): a device that begins with \
-             plughw: does all"
-        )
-    })?;
+    set().map_err(|error| Wrong::Format(error, rate, channels))?;
     Ok(pcm)
 }
 
-fn words(device: &str, error: alsa::Error) -> String {
-    let what = match Errno::from_raw_os_error(error.errno()) {
-        Errno::NOENT | Errno::NODEV | Errno::NXIO => {
-            "not there; plug it in, or name another in device of [speech] (aplay -L lists them)"
-                .to_owned()
+impl Loudspeaker {
+    /// In words for people.
+    fn explain(&self, wrong: Wrong, library: &Words) -> String {
+        let device = &self.device;
+        match wrong {
+            Wrong::Source(error) => format!("its sound: {error}"),
+            Wrong::Device(what) => format!("sound device {device}: {what}"),
+            Wrong::Library(error) => {
+                let complaint = library.explain(errno(&error), self.session.as_deref());
+                format!("sound device {device}: {}", words(&complaint, &error))
+            }
+            Wrong::Format(error, rate, channels) => {
+                let complaint = library.explain(errno(&error), self.session.as_deref());
+                format!(
+                    "sound device {device}: {}; it may not do {rate} Hz with {channels} channel(s): a \
+                     device that begins with plughw: does all",
+                    words(&complaint, &error)
+                )
+            }
         }
+    }
+}
+
+fn words(complaint: &Complaint, error: &alsa::Error) -> String {
+    let (what, way_out) = match complaint.errno {
+        Errno::NOENT | Errno::NODEV | Errno::NXIO => (
+            "not there".to_owned(),
+            "; plug it in, or name another in device of [speech] (aplay -L lists them)",
+        ),
         Errno::ACCESS | Errno::PERM => {
-            "permission denied; add the daemon's user to the group audio".to_owned()
+            ("permission denied".to_owned(), "; add the daemon's user to the group audio")
         }
-        Errno::BUSY => {
-            "held by another program; a device of dmix or of a sound server can be shared"
-                .to_owned()
-        }
-        _ => error.to_string(),
+        Errno::BUSY => (
+            "held by another program".to_owned(),
+            "; a device of dmix or of a sound server can be shared",
+        ),
+        _ => (error.to_string(), ""),
     };
-    format!("sound device {device}: {what}")
+    match &complaint.words {
+        said if said.is_empty() => format!("{what}{way_out}"),
+        said => format!("{what} ({said}){way_out}"),
+    }
 }
 
 /// The rate and channels of a WAV file, read up to its samples; `None` for an empty one.

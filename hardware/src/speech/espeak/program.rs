@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::packets::{Said, Tell};
-use super::playback;
+use super::playback::{self, Loudspeaker};
 use crate::device::Trouble;
 use crate::port::packets::Packets;
 use crate::port::{BoxedLine, Line, PROGRAM, Port, PortError};
@@ -53,16 +53,17 @@ const RETRY: Duration = Duration::from_secs(2);
 /// A program that speaks, and the device that it is heard on.
 pub struct EspeakProgram {
     program: String,
-    device: String,
+    loudspeaker: Loudspeaker,
     threads: Arc<AtomicUsize>,
 }
 
 impl EspeakProgram {
-    /// The program of this name in `$PATH`, or at this path; heard on this device of ALSA's.
+    /// The program of this name in `$PATH`, or at this path; heard on this device of ALSA's. `session`
+    /// is the folder of a desktop session's sockets, where the configuration names one.
     #[must_use]
-    pub fn new(program: &str, device: &str) -> Self {
-        let (program, device) = (program.to_owned(), device.to_owned());
-        Self { program, device, threads: Arc::default() }
+    pub fn new(program: &str, device: &str, session: Option<String>) -> Self {
+        let loudspeaker = Loudspeaker { device: device.to_owned(), session };
+        Self { program: program.to_owned(), loudspeaker, threads: Arc::default() }
     }
 }
 
@@ -72,13 +73,13 @@ impl Port for EspeakProgram {
         let Some(program) = find(&self.program) else { return Err(PortError::Absent { port }) };
         let hung = self.threads.load(Ordering::Relaxed);
         if hung >= MOST_HUNG {
-            let device = &self.device;
+            let device = &self.loudspeaker.device;
             let words = format!("the sound device {device} hangs ({hung} threads wait in it)");
             return Err(PortError::Other { port, source: io::Error::other(words) });
         }
         let (near, far) = tokio::io::duplex(LINE_BUFFER);
-        let place =
-            Place { program, device: self.device.clone(), threads: Arc::clone(&self.threads) };
+        let (loudspeaker, threads) = (self.loudspeaker.clone(), Arc::clone(&self.threads));
+        let place = Place { program, loudspeaker, threads };
         tokio::spawn(engine(far, place));
         Ok(Box::new(ProgramLine(near)))
     }
@@ -105,7 +106,7 @@ pub fn find(program: &str) -> Option<PathBuf> {
 #[derive(Clone)]
 struct Place {
     program: PathBuf,
-    device: String,
+    loudspeaker: Loudspeaker,
     threads: Arc<AtomicUsize>,
 }
 
@@ -205,14 +206,16 @@ async fn hello(place: &Place) -> Result<Said, String> {
     // Without the voice there are none, and only Chinese needs it.
     let phonemes = phonemes.await.unwrap_or_default().trim().to_owned();
     let (sender, mut tried) = mpsc::channel(1);
-    let device = place.device.clone();
+    let loudspeaker = place.loudspeaker.clone();
     run(&place.threads, move || {
         // Whoever waited may have lost patience.
-        let _ = sender.blocking_send(playback::probe(&device));
+        let _ = sender.blocking_send(playback::probe(&loudspeaker));
     })?;
     match timeout(TOLD, tried.recv()).await {
         Ok(Some(result)) => result?,
-        Ok(None) | Err(_) => return Err(format!("sound device {}: hangs", place.device)),
+        Ok(None) | Err(_) => {
+            return Err(format!("sound device {}: hangs", place.loudspeaker.device));
+        }
     }
     Ok(Said::Hello { version, phonemes })
 }
@@ -295,7 +298,7 @@ fn say(
             if cut.load(Ordering::Relaxed) {
                 Ok(())
             } else {
-                playback::play(&place.device, &mut stdout, cut, begun)
+                playback::play(&place.loudspeaker, &mut stdout, cut, begun)
             }
         }
         _ => Err(format!("{program}: its pipes are missing")),

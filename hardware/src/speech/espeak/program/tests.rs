@@ -63,7 +63,7 @@ impl Open {
 #[tokio::test]
 async fn the_program_is_run_without_a_shell_and_has_its_text_from_stdin() {
     let (folder, path) = program(&format!("echo \"$@\" > arguments; cat > text; {WAV}"));
-    let mut open = Open::at(&mut EspeakProgram::new(&path, "null"));
+    let mut open = Open::at(&mut EspeakProgram::new(&path, "null", None));
     let hello = Said::Hello { version: "9.9".to_owned(), phonemes: "phonemes".to_owned() };
     assert_eq!(open.said().await, hello);
     let text = "$(touch hacked); `id` ' \" \\ -v en <b> 好 😀";
@@ -79,7 +79,7 @@ async fn the_program_is_run_without_a_shell_and_has_its_text_from_stdin() {
 #[tokio::test]
 async fn a_program_that_goes_on_for_ever_is_stopped() {
     let (_folder, path) = program("cat > /dev/null; sleep 600");
-    let mut port = EspeakProgram::new(&path, "null");
+    let mut port = EspeakProgram::new(&path, "null", None);
     let mut open = Open::at(&mut port);
     open.said().await;
     open.say("好").await;
@@ -97,7 +97,7 @@ async fn a_program_that_fails_or_says_no_sound_is_told_of() {
         ("cat > /dev/null; echo rubbish that is no sound", "no WAV file of 16 bits"),
     ] {
         let (_folder, path) = program(body);
-        let mut open = Open::at(&mut EspeakProgram::new(&path, "null"));
+        let mut open = Open::at(&mut EspeakProgram::new(&path, "null", None));
         open.said().await;
         open.say("好").await;
         let failed = loop {
@@ -113,7 +113,7 @@ async fn a_program_that_fails_or_says_no_sound_is_told_of() {
 #[tokio::test]
 async fn a_text_without_a_sound_is_said_at_once() {
     let (_folder, path) = program("cat > /dev/null");
-    let mut open = Open::at(&mut EspeakProgram::new(&path, "null"));
+    let mut open = Open::at(&mut EspeakProgram::new(&path, "null", None));
     open.said().await;
     open.say("😀").await;
     assert_eq!(open.said().await, Said::Begun);
@@ -123,15 +123,17 @@ async fn a_text_without_a_sound_is_said_at_once() {
 #[tokio::test]
 async fn a_sound_device_that_is_not_there_is_named() {
     let (_folder, path) = program(WAV);
-    let mut open = Open::at(&mut EspeakProgram::new(&path, "plughw:CARD=Nowhere"));
+    let mut open = Open::at(&mut EspeakProgram::new(&path, "plughw:CARD=Nowhere", None));
     let Said::Failed(words) = open.said().await else { panic!("it is there") };
-    assert!(words.starts_with("sound device plughw:CARD=Nowhere: not there"), "{words}");
+    // With the library's own words, which do not stand on stderr instead.
+    assert!(words.starts_with("sound device plughw:CARD=Nowhere: not there ("), "{words}");
+    assert!(words.contains("); plug it in, or name another"), "{words}");
 }
 
 #[test]
 fn a_program_that_is_not_there_is_absent() {
     for name in ["/nowhere/espeak-ng", "no-such-espeak-ng"] {
-        let error = EspeakProgram::new(name, "null").open(0).err().unwrap();
+        let error = EspeakProgram::new(name, "null", None).open(0).err().unwrap();
         assert!(error.is_absent());
         let words =
             format!("program:{name}: there is no such program; install it, or name another");
