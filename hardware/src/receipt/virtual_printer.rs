@@ -174,6 +174,12 @@ impl PrinterHand {
         state.sheets.iter().chain(&state.current).cloned().collect()
     }
 
+    /// Takes away the pieces that were cut off.
+    #[must_use]
+    pub fn take_sheets(&self) -> Vec<Sheet> {
+        self.shared.lock().sheets.drain(..).collect()
+    }
+
     /// How many pieces were cut off so far.
     #[must_use]
     pub fn cuts(&self) -> u64 {
