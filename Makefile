@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kernel bench recordings
+.PHONY: help run test test-kernel test-kills bench recordings
 
 # rustup puts its folder on the path of new terminals only.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -16,6 +16,7 @@ help:
 	make run     set up, build, and run the bridge with virtual devices
 	make test    set up, and check everything: format, lints, tests, documentation, examples
 	make test-kernel   set up, boot Debian's kernel in qemu, and try the bridge on its devices (CASES="…": these only)
+	make test-kills   set up, and kill the bridge a thousand times while it prints (KILLS="…": so many times)
 	make bench   set up, and measure: the bridge beside a bare echo on the same transport
 	make recordings   set up, and record tests/recordings anew (NAMES="…": these only)
 	EOF
@@ -40,6 +41,11 @@ test-kernel:
 	@scripts/setup.sh test-kernel
 	cargo --config 'target."cfg(all())".runner="scripts/test-kernel.sh"' test --locked --workspace \
 	  --test kernel -- --test-threads=1 --nocapture $(CASES)
+
+test-kills:
+	@scripts/setup.sh test
+	KILLS=$(or $(KILLS),1000) cargo test --locked --workspace --test bridge -- --nocapture --exact \
+	  receipts::whenever_the_daemon_is_killed_nothing_is_printed_twice_and_no_job_is_forgotten
 
 bench:
 	@scripts/setup.sh build

@@ -17,7 +17,14 @@ pkg-config --exists libpcsclite 2>/dev/null || packages+=(libpcsclite-dev)
 command -v make >/dev/null || packages+=(make)
 pkg-config --exists alsa 2>/dev/null || packages+=(libasound2-dev)
 [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
+# Receipts are printed in the machine's fonts; one of them must have Chinese.
+chinese=(-iname 'wqy*' -o -iname '*cjk*' -o -iname 'SourceHan*' -o -iname 'DroidSansFallback*')
+[ -n "$(find -L /usr/share/fonts /usr/local/share/fonts "${chinese[@]}" 2>/dev/null)" ] ||
+    packages+=(fonts-wqy-zenhei)
 if [ "$purpose" = test ]; then
+    # Receipts in the tests are in these fonts and no others.
+    [ -e /usr/share/fonts/truetype/wqy/wqy-zenhei.ttc ] || packages+=(fonts-wqy-zenhei)
+    [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || packages+=(fonts-dejavu-core)
     # The README's requests by hand and the Python example are tried as they stand there.
     command -v socat >/dev/null || packages+=(socat)
     { command -v nc >/dev/null && [[ $(nc -h 2>&1) == OpenBSD* ]]; } || packages+=(netcat-openbsd)
@@ -32,6 +39,11 @@ if [ "$purpose" = test ]; then
     command -v espeak-ng >/dev/null || packages+=(espeak-ng)
     command -v speech-dispatcher >/dev/null ||
         packages+=(speech-dispatcher speech-dispatcher-espeak-ng speech-dispatcher-audio-plugins)
+    # Those of the second screen have an X server without a monitor, its outputs, a window manager.
+    command -v Xorg >/dev/null || packages+=(xserver-xorg-core)
+    [ -e /usr/lib/xorg/modules/drivers/dummy_drv.so ] || packages+=(xserver-xorg-video-dummy)
+    command -v xrandr >/dev/null || packages+=(x11-xserver-utils)
+    command -v openbox >/dev/null || packages+=(openbox)
     # They see if a refused connection says why, as another user than root.
     command -v setpriv >/dev/null || packages+=(util-linux)
 fi

@@ -131,6 +131,12 @@ impl Bridge {
         }
     }
 
+    /// A moment of the runtime's clock in ms since 1970-01-01 UTC.
+    #[must_use]
+    pub fn epoch_ms(&self, moment: Instant) -> u64 {
+        self.clock.epoch_ms(moment)
+    }
+
     /// One device, as `bridge.status` tells it.
     #[must_use]
     pub fn status_of(&self, device: &Device) -> DeviceStatus {

@@ -13,25 +13,30 @@
 //! the same for all that have started it, in one of several forms. Then one pump serves all of them, and
 //! encodes each form that somebody wants once.
 
+mod listeners;
+mod stages;
+
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use hharome_hardware::source::{Listener, Source};
 use hharome_protocol::action::{Channel, ChannelInfo};
 pub use hharome_protocol::bridge::CallStage;
-use hharome_protocol::bridge::{CallsChannel, CallsEvent};
+use hharome_protocol::bridge::CallsChannel;
 use hharome_protocol::client;
 use hharome_protocol::failure::Failure;
-use hharome_protocol::frame::{self, TaskId};
+use hharome_protocol::frame;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use self::listeners::{Fed, Heard, Served, Started};
 use crate::connection::Client;
 use crate::outbox::Outbox;
+
+pub use self::stages::{StageSwitch, Stages};
 
 /// All channels that this daemon serves.
 #[derive(Default)]
@@ -252,7 +257,7 @@ impl Channels {
             return Ok(None);
         }
         if name == CallsChannel::NAME {
-            subscriber.stages.0.store(true, Ordering::Relaxed);
+            subscriber.stages.set(true);
         }
         listeners.subscribers.push(subscriber.clone());
         if listeners.pump.is_none() {
@@ -270,7 +275,7 @@ impl Channels {
     pub fn unsubscribe(&self, name: &str, client: &Client) -> Result<(), Failure> {
         let channel = self.find(name)?;
         if name == CallsChannel::NAME {
-            client.stages.0.store(false, Ordering::Relaxed);
+            client.stages.set(false);
         }
         channel.remove(client.id);
         Ok(())
@@ -278,7 +283,7 @@ impl Channels {
 
     /// A connection that goes, or starts anew.
     pub fn unsubscribe_all(&self, client: &Client) {
-        client.stages.0.store(false, Ordering::Relaxed);
+        client.stages.set(false);
         for channel in &self.table {
             channel.remove(client.id);
         }
@@ -358,7 +363,7 @@ impl OwnPublisher {
 
     /// Nothing more will come of the start.
     pub fn end(&self) {
-        self.heard.lock().ended = Some(Instant::now());
+        self.heard.end();
     }
 
     /// Encodes the event, and puts it into the listener's outbox.
@@ -370,235 +375,5 @@ impl OwnPublisher {
             Ok(frame) => self.outbox.push(frame),
             Err(error) => tracing::error!(channel = name, %error, "an event cannot be encoded"),
         }
-    }
-}
-
-/// Whether a connection listens to `bridgeCalls`.
-#[derive(Default)]
-pub struct StageSwitch(AtomicBool);
-
-/// Reports the stages of one call to its own connection, if that listens.
-#[derive(Clone)]
-pub struct Stages {
-    client: Subscriber,
-    call: Option<(&'static str, TaskId)>,
-}
-
-impl Stages {
-    /// For a call of `client`; without a `taskId` there is nothing to report.
-    #[must_use]
-    pub fn new(client: &Client, call: Option<(&'static str, TaskId)>) -> Self {
-        Self { client: Subscriber::of(client), call }
-    }
-
-    /// Whose call it is.
-    #[must_use]
-    pub fn client(&self) -> &Subscriber {
-        &self.client
-    }
-
-    /// The call has come so far.
-    pub fn report(&self, stage: CallStage) {
-        let Some((action, task_id)) = &self.call else { return };
-        if !self.client.stages.0.load(Ordering::Relaxed) {
-            return;
-        }
-        let event = CallsEvent { action: (*action).to_owned(), task_id: task_id.clone(), stage };
-        match frame::event(CallsChannel::NAME, &event) {
-            Ok(frame) => self.client.outbox.push(frame),
-            Err(error) => tracing::error!(%error, "a stage cannot be encoded"),
-        }
-    }
-}
-
-struct Served {
-    info: ChannelInfo,
-    feed: Option<Feed>,
-    /// Starts the pump of those that have started the channel.
-    forms: Option<FormPump>,
-    listeners: Mutex<Listeners>,
-}
-
-#[derive(Default)]
-struct Listeners {
-    subscribers: Vec<Subscriber>,
-    started: Vec<Started>,
-    /// Starts so far, of a channel with forms.
-    starts: u64,
-    pump: Option<JoinHandle<()>>,
-}
-
-/// What one connection has started.
-struct Started {
-    connection: u64,
-    /// The frame that asked for it, and when something came of it, for a recording that begins
-    /// later.
-    request: Bytes,
-    heard: Heard,
-    fed: Fed,
-}
-
-/// What feeds a connection that has started a channel.
-enum Fed {
-    /// A task of its own.
-    Task(JoinHandle<()>),
-    /// The channel's pump.
-    Form {
-        form: usize,
-        outbox: Arc<Outbox>,
-        number: u64,
-        /// Tells whoever waits for the start that it is over, by being dropped.
-        holds: watch::Sender<()>,
-    },
-}
-
-/// When a listener heard something: the last time, and the time before that. A recording that has
-/// begun learns of a listener when that hears something again.
-#[derive(Clone)]
-struct Heard(Arc<Mutex<Times>>);
-
-struct Times {
-    /// The time before the last, and the last.
-    heard: [Instant; 2],
-    /// When nothing more was to come.
-    ended: Option<Instant>,
-}
-
-impl Heard {
-    fn now() -> Self {
-        Self(Arc::new(Mutex::new(Times { heard: [Instant::now(); 2], ended: None })))
-    }
-
-    fn again(&self) {
-        let mut times = self.lock();
-        let [_, last] = times.heard;
-        times.heard = [last, Instant::now()];
-    }
-
-    /// The last time that is not after `then`; `then` itself if there was so much since that nobody
-    /// knows.
-    fn last(&self, then: Instant) -> Instant {
-        let [before, last] = self.lock().heard;
-        if last <= then { last } else { before.min(then) }
-    }
-
-    /// Whether at `then` nothing more was to come.
-    fn had_ended(&self, then: Instant) -> bool {
-        self.lock().ended.is_some_and(|ended| ended <= then)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Times> {
-        // Nothing that can panic runs under the lock, so a poisoned one is still whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Started {
-    /// What tells of its end, of a channel with forms.
-    fn holds(&self) -> Option<&watch::Sender<()>> {
-        match &self.fed {
-            Fed::Form { holds, .. } => Some(holds),
-            Fed::Task(_) => None,
-        }
-    }
-
-    /// Its number, of a channel with forms.
-    fn number(&self) -> Option<u64> {
-        match self.fed {
-            Fed::Form { number, .. } => Some(number),
-            Fed::Task(_) => None,
-        }
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        if let Fed::Task(task) = &self.fed {
-            task.abort();
-        }
-    }
-}
-
-impl Listeners {
-    fn has(&self, connection: u64) -> bool {
-        self.subscribers.iter().any(|subscriber| subscriber.connection == connection)
-    }
-
-    fn stop(&mut self, connection: u64) {
-        self.end(|started| started.connection == connection);
-    }
-
-    /// Ends what was started so; the pump of forms with the last of them.
-    fn end(&mut self, which: impl Fn(&Started) -> bool) {
-        let had_forms = self.started.iter().any(|started| started.number().is_some());
-        self.started.retain(|started| !which(started));
-        if had_forms
-            && self.started.is_empty()
-            && let Some(pump) = self.pump.take()
-        {
-            pump.abort();
-        }
-    }
-}
-
-impl Served {
-    fn lock(&self) -> MutexGuard<'_, Listeners> {
-        // Nothing that can panic runs under the lock, so a poisoned one is still whole.
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Encodes a reading once for each form that somebody wants, and puts it into their outboxes.
-    fn publish_forms(&self, encode: impl Fn(usize) -> Bytes) {
-        let mut made: Vec<(usize, Bytes)> = Vec::new();
-        for started in &self.lock().started {
-            let Fed::Form { form, outbox, .. } = &started.fed else { continue };
-            let frame = match made.iter().find(|(this, _)| this == form) {
-                Some((_, frame)) => frame.clone(),
-                None => {
-                    let frame = encode(*form);
-                    made.push((*form, frame.clone()));
-                    frame
-                }
-            };
-            started.heard.again();
-            if self.info.stream {
-                outbox.push_stream(self.info.name, frame);
-            } else {
-                outbox.push(frame);
-            }
-        }
-    }
-
-    fn remove(&self, connection: u64) {
-        let mut listeners = self.lock();
-        listeners.stop(connection);
-        listeners.subscribers.retain(|subscriber| subscriber.connection != connection);
-        if listeners.subscribers.is_empty()
-            && let Some(pump) = listeners.pump.take()
-        {
-            pump.abort();
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn what_a_listener_heard_after_a_recording_began_is_not_what_it_heard_before() {
-        let heard = Heard::now();
-        let start = Instant::now();
-        let ms = |ms| start + Duration::from_millis(ms);
-        tokio::time::advance(Duration::from_millis(300)).await;
-        assert_eq!(heard.last(Instant::now()), start);
-        heard.again();
-        tokio::time::advance(Duration::from_millis(300)).await;
-        heard.again();
-        assert_eq!(heard.last(ms(600)), ms(600));
-        assert_eq!(heard.last(ms(599)), ms(300));
-        assert_eq!(heard.last(ms(200)), ms(200));
     }
 }

@@ -38,9 +38,10 @@ pub use self::commented::commented;
 pub use self::devices::{
     Buzzer, BuzzerDriver, BuzzerModel, CpuCard, CpuCardDriver, Face, FaceDriver, IdCard,
     IdCardDriver, Infrared, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol, Input,
-    InputDriver, Microphone, MicrophoneDriver, Printer, PrinterDriver, Psam, PsamDriver,
-    QrEncoding, QrScanner, QrScannerDriver, QrTrigger, ReaderReports, SamBaud, SecondScreen,
-    SecondScreenDriver, SocialSecurityCard, SocialSecurityCardDriver, Speech, SpeechDriver,
+    InputDriver, Microphone, MicrophoneDriver, Printer, PrinterCut, PrinterDriver, PrinterFlow,
+    PrinterText, Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger,
+    ReaderReports, SamBaud, SecondScreen, SecondScreenDriver, SocialSecurityCard,
+    SocialSecurityCardDriver, Speech, SpeechDriver,
 };
 pub use self::listen::{
     DEFAULT_HTTP, DEFAULT_TCP, DeviceInfo, Limits, Listen, Log, LogLevel, Recording, Secret,
@@ -253,12 +254,14 @@ impl Config {
             "psam_2" => self.psam.slots.get(1).cloned(),
             "social_security_card" => self.social_security_card.reader.clone(),
             "microphone" => Some(self.microphone.device.clone()),
+            "printer" => self.printer.place(),
             "infrared" => self.infrared.place(),
             "speech" => match self.speech.driver {
                 SpeechDriver::SpeechDispatcher => Some(self.speech_address().to_string()),
                 SpeechDriver::EspeakNg => Some(self.speech.program.clone()),
                 _ => None,
             },
+            "second_screen" => self.screen_place(),
             "input" => (self.input.driver == InputDriver::Evdev).then(|| {
                 let devices = &self.input.devices;
                 if devices.is_empty() { "all".to_owned() } else { devices.join(", ") }
@@ -306,6 +309,17 @@ impl Config {
         address.unwrap_or_else(|| address::in_session(&self.session.runtime_folder()))
     }
 
+    /// Which display the second screen is an output of; `None` where the session's own environment is to
+    /// tell and does not.
+    fn screen_place(&self) -> Option<String> {
+        match self.second_screen.driver {
+            SecondScreenDriver::X11 => {
+                self.session.display.clone().or_else(|| env::var("DISPLAY").ok())
+            }
+            SecondScreenDriver::None | SecondScreenDriver::Simulated => None,
+        }
+    }
+
     /// Takes the driver from the sections that `forgotten` names, devices as in
     /// [`Config::driver_and_port`].
     pub fn forget_devices(&mut self, forgotten: impl Fn(&str) -> bool) {
@@ -331,8 +345,14 @@ impl Config {
         if forgotten("microphone") {
             self.microphone = Microphone::default();
         }
+        if forgotten("printer") {
+            self.printer = Printer::default();
+        }
         if forgotten("infrared") {
             self.infrared = Infrared::default();
+        }
+        if forgotten("second_screen") {
+            self.second_screen = SecondScreen::default();
         }
         if forgotten("speech") {
             self.speech = Speech::default();
@@ -372,6 +392,16 @@ impl Config {
                  sendCPUCardCommand; name two readers if there are two"
                     .to_owned(),
             );
+        }
+        let printer = &self.printer;
+        if !printer.driver.is_none() && !printer.driver.is_simulated() && printer.place().is_none()
+        {
+            warnings.push(format!(
+                "[printer] {}: is missing, and driver {:?} needs it: nothing can be printed (hharome \
+                 devices lists what there is)",
+                printer.place_key(),
+                printer.driver.word(),
+            ));
         }
         for (section, driver) in self.not_yet() {
             warnings.push(format!(
@@ -472,9 +502,13 @@ const RUNNABLE: &[(&str, &str)] = &[
     ("infrared", "gpio"),
     ("infrared", "iio"),
     ("infrared", "serial"),
+    ("second_screen", "x11"),
     ("speech", "speech-dispatcher"),
     ("speech", "espeak-ng"),
     ("buzzer", "pcsc"),
     ("buzzer", "program"),
     ("microphone", "alsa"),
+    ("printer", "escpos-serial"),
+    ("printer", "escpos-tcp"),
+    ("printer", "escpos-device"),
 ];

@@ -5,53 +5,47 @@
 //! `bridge.status` shows all of them. A device's task runs for as long as the daemon.
 
 mod cards;
+mod code;
+mod id_card;
 mod infrared;
 mod input;
 mod microphone;
+pub mod receipt;
+mod screen;
 mod speech;
 pub mod usb;
 
 use std::sync::Arc;
 
 use hharome_hardware::code::Code;
-use hharome_hardware::code::framing::{Encoding, Framing};
-use hharome_hardware::code::hid_pos;
-use hharome_hardware::code::keyboard::KeyboardScanner;
-use hharome_hardware::code::serial::{self, SerialScanner};
-use hharome_hardware::code::trigger::Trigger;
-use hharome_hardware::code::virtual_scanner::VirtualScanner;
-use hharome_hardware::device::{self, State, Status};
+use hharome_hardware::device::{State, Status};
 use hharome_hardware::id_card::IdCard;
-use hharome_hardware::id_card::photo::PhotoDecoder;
-use hharome_hardware::id_card::sam_v::{self, SamV};
-use hharome_hardware::id_card::virtual_reader::VirtualReader;
 use hharome_hardware::input::Activity;
 use hharome_hardware::port::Port;
 use hharome_hardware::port::far_end::{self, FarEnd, Plug, VirtualDevice};
-use hharome_hardware::port::input::evdev::EvdevPort;
-use hharome_hardware::port::input::found::Ability;
 use hharome_hardware::port::memory::memory_port;
-use hharome_hardware::port::place::Place;
 use hharome_hardware::port::serial::SerialDevice;
 use hharome_hardware::port::tape::{Flow, Taped};
 use hharome_hardware::social_security::SocialSecurityCard;
 use hharome_hardware::source::Source;
 use hharome_protocol::bridge::{DeviceState, DeviceStatus, SimulateParams};
 use hharome_protocol::failure::Failure;
-use tokio::time::Instant;
 
 use crate::apdu_policy::ApduPolicy;
 use crate::bridge::Clock;
-use crate::config::{self, Config, IdCardDriver, QrEncoding, QrScannerDriver, QrTrigger, SamBaud};
+use crate::config::Config;
 use crate::identity::Identity;
-use crate::outside::{Outside, RecordedPhotos};
-use crate::recording::recorder::{PhotoEvent, Recorder};
+use crate::outside::Outside;
 use crate::simulation::{Gesture, Hand};
 
 pub use cards::{Buzzer, CpuCard, Psam};
+pub use code::{settings as scanner_settings, trigger};
+pub use id_card::photo_decoder;
 pub use infrared::{Infrared, language as sensor_language};
 pub use input::{Input, group as input_group};
 pub use microphone::Microphone;
+pub use receipt::{Press, Receipts};
+pub use screen::CustomerScreen;
 pub use speech::Speech;
 
 /// The fact of a device that names its port.
@@ -71,10 +65,14 @@ pub struct Devices {
     pub social_security: Slot<SocialSecurityCard>,
     /// The microphone.
     pub microphone: Microphone,
+    /// The receipt printer.
+    pub receipts: Receipts,
     /// What beeps.
     pub buzzer: Buzzer,
     /// What tells whether somebody stands there.
     pub infrared: Infrared,
+    /// The screen that is turned to the customer.
+    pub screen: CustomerScreen,
     /// What speaks.
     pub speech: Speech,
     /// What people operate the kiosk by.
@@ -85,7 +83,7 @@ pub struct Devices {
     pub machine: Identity,
     /// Cards' photos are given as the chip has them, too.
     pub raw_photo: bool,
-    photos: Photos,
+    photos: id_card::Photos,
     /// Those that this version has no drivers for.
     others: Vec<Device>,
     /// The configuration's sections.
@@ -100,8 +98,10 @@ const BUILT: &[&str] = &[
     "psam",
     "social_security_card",
     "microphone",
+    "printer",
     "infrared",
     "input",
+    "second_screen",
     "speech",
     "buzzer",
 ];
@@ -124,16 +124,6 @@ pub struct Device {
     simulated: bool,
 }
 
-/// Where a card's JPEG comes from.
-enum Photos {
-    /// No decoder is configured.
-    None,
-    /// The vendor's library; the recorder hears of what it says.
-    Library(PhotoDecoder, Recorder),
-    /// What a recording has.
-    Recorded(Box<dyn RecordedPhotos>),
-}
-
 impl Devices {
     /// Starts every device that has a driver, with this outside. Must be called inside the runtime.
     #[must_use]
@@ -141,8 +131,8 @@ impl Devices {
         let mut readers = cards::Readers::new(&config.psam);
         let activity = Activity::default();
         Self {
-            id_card: id_card(&config.id_card, &mut outside),
-            qr_scanner: qr_scanner(&config.qr_scanner, &activity, &mut outside),
+            id_card: id_card::reader(&config.id_card, &mut outside),
+            qr_scanner: code::scanner(&config.qr_scanner, &activity, &mut outside),
             cpu_card: cards::cpu_card(&config.cpu_card, &mut readers, &mut outside),
             psam: cards::psam(&config.psam, &mut readers, &mut outside),
             social_security: cards::social_security(
@@ -151,14 +141,16 @@ impl Devices {
                 &mut outside,
             ),
             microphone: microphone::microphone(&config.microphone, &config.session, &mut outside),
+            receipts: receipt::receipts(config, &mut outside),
             buzzer: cards::buzzer(config, &mut readers, &mut outside),
             infrared: infrared::infrared(&config.infrared, &mut outside),
+            screen: screen::screen(config, &mut outside),
             speech: speech::speech(config, &mut outside),
             input: input::input(config, activity, &mut outside),
             apdu_policy: ApduPolicy::of(config),
             machine: Identity::of_this_machine(&config.device_info),
             raw_photo: config.id_card.raw_photo,
-            photos: photos(&config.id_card, &mut outside),
+            photos: id_card::Photos::new(&config.id_card, &mut outside),
             others: config
                 .drivers()
                 .into_iter()
@@ -183,8 +175,10 @@ impl Devices {
             (&self.psam.device, self.psam.hand.as_ref()),
             (&self.social_security.device, self.social_security.hand.as_ref()),
             (&self.microphone.device, self.microphone.hand.as_ref()),
+            (&self.receipts.device, self.receipts.hand.as_ref()),
             (&self.buzzer.device, self.buzzer.hand.as_ref()),
             (&self.infrared.device, self.infrared.hand.as_ref()),
+            (&self.screen.device, self.screen.hand.as_ref()),
             (&self.speech.device, self.speech.hand.as_ref()),
             (&self.input.device, self.input.hand.as_ref()),
         ];
@@ -208,29 +202,7 @@ impl Devices {
     /// which the log says.
     pub async fn photo<'a>(&self, card: &'a IdCard) -> Option<&'a [u8]> {
         let decode = || async {
-            let began = Instant::now();
-            let answer = match &self.photos {
-                Photos::None => return None,
-                Photos::Library(decoder, recorder) => {
-                    let answer = decoder.jpeg(&card.wlt).await;
-                    let answer = answer.map_err(|error| error.to_string());
-                    let (wlt, took) = (&card.wlt, began.elapsed());
-                    recorder.photo(|| PhotoEvent {
-                        wlt: wlt.clone(),
-                        took,
-                        answer: answer.clone(),
-                    });
-                    answer
-                }
-                Photos::Recorded(photos) => match photos.decoded(&card.wlt) {
-                    Some((took, answer)) => {
-                        tokio::time::sleep(took).await;
-                        answer
-                    }
-                    None => Err("the recording has no answer for this photo".to_owned()),
-                },
-            };
-            match answer {
+            match self.photos.decode(&card.wlt).await? {
                 Ok(jpeg) => Some(jpeg),
                 Err(error) => {
                     self.id_card.device.status.count("photosFailed");
@@ -354,160 +326,12 @@ impl<T> Slot<T> {
     }
 }
 
-fn id_card(config: &config::IdCard, outside: &mut Outside) -> Slot<IdCard> {
-    let section = "id_card";
-    let driver = config::Word::word(config.driver);
-    let source = Source::new();
-    let (port, hand): (NewPort, _) = match config.driver {
-        IdCardDriver::None => return Slot::off(section, driver),
-        IdCardDriver::SamVSerial => (real_port(config.port.as_deref()), None),
-        IdCardDriver::SamVUsb | IdCardDriver::SamVHidraw => (usb::reader_port(config), None),
-        IdCardDriver::Simulated => {
-            let (reader, hand) = VirtualReader::new();
-            let (port, plug) = simulated_port("the simulated ID-card reader", reader);
-            (port, Some(Hand::Reader(hand, plug)))
-        }
-    };
-    let carriage = usb::carriage(config);
-    let settings = sam_v::Settings {
-        serial: carriage.is_none(),
-        baud: match config.baud {
-            _ if carriage.is_some() => Some(sam_v::RATES[0]),
-            SamBaud::Auto => None,
-            SamBaud::Fixed(rate) => Some(rate),
-        },
-        poll: config.poll,
-        fingerprint: config.fingerprint,
-    };
-    let place = if carriage.is_some() { config.usb_device() } else { config.port.clone() };
-    let device = Device::at_port(section, driver, place.as_deref());
-    if config.photo_decoder.is_none() {
-        device.status.cannot_do("decode photos: set photo_decoder in [id_card]");
-    }
-    let status = device.status.clone();
-    let port = usb::carried_reader(carriage, |flow| outside_port(port, &status, flow, outside));
-    tokio::spawn(device::run(port, SamV::new(settings, source.clone()), status));
-    Slot::started(device, source, hand)
-}
-
-fn qr_scanner(
-    config: &config::QrScanner,
-    activity: &Activity,
-    outside: &mut Outside,
-) -> Slot<Code> {
-    let section = "qr_scanner";
-    let driver = config::Word::word(config.driver);
-    let source = Source::new();
-    let settings = scanner_settings(config);
-    let (port, hand): (NewPort, _) = match config.driver {
-        QrScannerDriver::None => return Slot::off(section, driver),
-        QrScannerDriver::Evdev => (input_port(config.port.as_deref(), Ability::TypeCodes), None),
-        QrScannerDriver::Serial => (real_port(config.port.as_deref()), None),
-        QrScannerDriver::HidPos => (usb::scanner_port(config), None),
-        QrScannerDriver::Simulated => {
-            let framing = &settings.framing;
-            let (scanner, hand) = VirtualScanner::new(&framing.suffix, framing.trigger);
-            let (port, plug) = simulated_port("the simulated scanner", scanner);
-            (port, Some(Hand::Scanner(hand, plug)))
-        }
-    };
-    let place = if usb::is_hid(config) { &config.device } else { &config.port };
-    let device = Device::at_port(section, driver, place.as_deref());
-    let status = device.status.clone();
-    let port = usb::carried_scanner(config, |flow| outside_port(port, &status, flow, outside));
-    if config.driver == QrScannerDriver::Evdev {
-        let driver = KeyboardScanner::new(settings, source.clone(), activity.clone());
-        tokio::spawn(device::run(port, driver, status));
-    } else {
-        tokio::spawn(device::run(port, SerialScanner::new(settings, source.clone()), status));
-    }
-    Slot::started(device, source, hand)
-}
-
-/// The scanner's settings out of its section.
-#[must_use]
-pub fn scanner_settings(config: &config::QrScanner) -> serial::Settings {
-    serial::Settings {
-        baud: config.baud,
-        framing: Framing {
-            // What the scanner says behind a code is taken off where reports are taken apart.
-            suffix: match config.driver {
-                QrScannerDriver::HidPos => hid_pos::END.to_vec(),
-                _ => config.suffix.clone().into_bytes(),
-            },
-            prefix: config.prefix.clone().into_bytes(),
-            encoding: match config.encoding {
-                QrEncoding::Auto => Encoding::Auto,
-                QrEncoding::Utf8 => Encoding::Utf8,
-                QrEncoding::Gb18030 => Encoding::Gb18030,
-            },
-            trigger: trigger(config.trigger),
-        },
-        idle: config.idle,
-        same_code: config.same_code.unwrap_or_default(),
-    }
-}
-
-/// The command set of a module that scans on request.
-#[must_use]
-pub fn trigger(word: QrTrigger) -> Option<Trigger> {
-    match word {
-        QrTrigger::None => None,
-        QrTrigger::Gm65 => Some(Trigger::Gm65),
-        QrTrigger::Newland => Some(Trigger::Newland),
-        QrTrigger::NewlandOld => Some(Trigger::NewlandOld),
-        QrTrigger::Honeywell => Some(Trigger::Honeywell),
-        QrTrigger::M3y => Some(Trigger::M3y),
-    }
-}
-
-const NO_DECODER: &str = "no photo_decoder in [id_card]: photoBase64 stays empty";
-
-/// The photo decoder that is configured; its absence is logged once, at start.
-#[must_use]
-pub fn photo_decoder(config: &config::IdCard) -> Option<PhotoDecoder> {
-    let Some(library) = &config.photo_decoder else {
-        match config.driver {
-            IdCardDriver::None => {}
-            IdCardDriver::Simulated => tracing::info!("{NO_DECODER}"),
-            _ => tracing::warn!("{NO_DECODER}"),
-        }
-        return None;
-    };
-    if !library.exists() {
-        tracing::warn!(
-            library = %library.display(),
-            "photo_decoder in [id_card] is not there: photoBase64 stays empty"
-        );
-    }
-    match std::env::current_exe() {
-        Ok(program) => Some(
-            PhotoDecoder::new(program, library)
-                .with_mode(config.photo_mode)
-                .with_limit(config.photo_limit),
-        ),
-        Err(error) => {
-            tracing::error!(%error, "this program's own path is unknown: photoBase64 stays empty");
-            None
-        }
-    }
-}
-
 /// A port of this kiosk that is made when it is sure that no recording stands in its place.
 type NewPort = Box<dyn FnOnce() -> Box<dyn Port>>;
 
 fn real_port(path: Option<&str>) -> NewPort {
     // The configuration refuses a real driver without a port.
     let port = SerialDevice::new(path.unwrap_or_default());
-    Box::new(|| Box::new(port))
-}
-
-/// A scanner that types is grabbed: its codes are nobody else's.
-fn input_port(place: Option<&str>, ability: Ability) -> NewPort {
-    // The configuration refuses such a driver without a place.
-    let place = place.unwrap_or_default();
-    let place = place.parse().unwrap_or_else(|_| Place::Name(place.to_owned()));
-    let port = EvdevPort::new(place, ability, true);
     Box::new(|| Box::new(port))
 }
 
@@ -534,19 +358,5 @@ fn outside_port(
             Box::new(Taped::new(port(), status, flow, Arc::new(recorder.clone())))
         }
         Outside::Recording(ports) => ports.line(status.name()),
-    }
-}
-
-fn photos(config: &config::IdCard, outside: &mut Outside) -> Photos {
-    match outside {
-        // Without a library there was none in life either.
-        Outside::Recording(ports) if config.photo_decoder.is_some() => {
-            Photos::Recorded(ports.photos())
-        }
-        Outside::Recording(_) => Photos::None,
-        Outside::Kiosk(recorder) => match photo_decoder(config) {
-            Some(decoder) => Photos::Library(decoder, recorder.clone()),
-            None => Photos::None,
-        },
     }
 }

@@ -34,6 +34,9 @@ use crate::transport::unix::{Socket, SocketError};
 /// How long clients have at the end: a little more than a connection takes for its own farewell.
 const DRAIN: Duration = Duration::from_secs(8);
 
+/// How long a receipt that is being printed may take at the end: the longest on a slow printer.
+const PRINTING: Duration = Duration::from_secs(60);
+
 /// A daemon that is started again and again with `--record NAME` makes at most so many recordings,
 /// NAME, NAME-2, …: what is beyond that is a loop.
 const LAST_STARTED: u32 = 999;
@@ -124,6 +127,9 @@ pub async fn serve(
     }
     tracing::info!("stopping: clients are told, nobody new comes in");
     house.bridge.recorder.daemon(DaemonEvent::Stopping);
+    // A receipt that is begun is printed to its end; those that wait are not begun.
+    let press = house.bridge.devices.receipts.press.as_ref();
+    let printing = press.map(|press| tokio::spawn(press.printer.clone().finished()));
     // Dropped first, so that a new daemon can bind while the last clients are served.
     for task in accepting {
         task.abort();
@@ -133,6 +139,11 @@ pub async fn serve(
     house.tracker.close();
     if timeout(DRAIN, house.tracker.wait()).await.is_err() {
         tracing::warn!(clients = house.tracker.len(), "clients are left behind");
+    }
+    if let Some(printing) = printing
+        && timeout(PRINTING, printing).await.is_err()
+    {
+        tracing::warn!("a receipt is left in the middle");
     }
     house.bridge.recorder.end(recording::DAEMON_STOPPED).await;
     Ok(())

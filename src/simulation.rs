@@ -15,6 +15,8 @@ use hharome_hardware::microphone::virtual_microphone::{self, MicrophoneHand};
 use hharome_hardware::microphone::wav::{self, WavError};
 use hharome_hardware::port::card::memory::{self, CardHand};
 use hharome_hardware::port::far_end::Plug;
+use hharome_hardware::receipt::virtual_printer::{self, PrinterHand};
+use hharome_hardware::screen::virtual_screen::{SIZE, ScreenHand};
 use hharome_hardware::speech::virtual_server::{self, ServerHand};
 use hharome_hardware::virtual_card::social_security::{ContentsDescription, SocialSecurityChip};
 use hharome_hardware::virtual_card::{SLUGS, VirtualCard, by_slug};
@@ -39,8 +41,12 @@ pub enum Hand {
     Sams([CardHand; 2]),
     /// At a card reader that is there for its buzzer only.
     Beeper(CardHand),
+    /// At a receipt printer.
+    Printer(PrinterHand, Plug),
     /// At a speech service.
     Speech(ServerHand, Plug),
+    /// At a second screen; the plug is that of its display server.
+    Screen(ScreenHand, Plug),
     /// At a card that lies in somebody else's reader; as [`Hand::Card`], and the reader cannot be
     /// worked.
     LoneCard(CardHand, &'static str),
@@ -49,12 +55,12 @@ pub enum Hand {
 /// What a hand is asked to do.
 #[derive(Clone, Copy, Default)]
 pub struct Gesture<'a> {
-    /// `put`, `lift`, `scan`, `tone`, `silence`, `wav`, `come`, `go`, `pulse`, `key`, `touch`, `type`, `fault`.
+    /// `put`, `lift`, `scan`, `tone`, `silence`, `wav`, `come`, `go`, `pulse`, `key`, `touch`, `type`, `paper`, `restart`, `fault`.
     pub verb: &'a str,
     /// `put`: a person's or a card's name in quotes, or a card described in JSON; left out: the
     /// first person, or the device's usual card.
     pub card: Option<&'a RawValue>,
-    /// `scan`: the code; `type`: what is typed.
+    /// `scan`: the code; `type`: what is typed; `paper`: how many rows of dots.
     pub text: Option<&'a str>,
     /// `fault`: which one; `none` ends it.
     pub fault: Option<&'a str>,
@@ -93,6 +99,9 @@ pub enum GestureError {
     /// Nothing to type, or what no key types.
     #[error("type: expected a text of ASCII characters, not empty")]
     Keys,
+    /// A roll without a length.
+    #[error("paper: expected how many rows of dots it has, 0 to 1000000")]
+    Paper,
     /// No such person.
     #[error("no such person: expected one of {0}, or an object that describes a card")]
     Person(String),
@@ -135,7 +144,9 @@ impl Hand {
                 Some(_) => Err(GestureError::Slot),
             },
             Self::Beeper(hand) => at_beeper(hand, gesture),
+            Self::Printer(hand, plug) => at_printer(hand, plug, gesture),
             Self::Speech(hand, plug) => at_speech(hand, plug, gesture),
+            Self::Screen(hand, plug) => at_screen(hand, plug, gesture),
             Self::LoneCard(hand, usual) => at_card(hand, usual, gesture),
         }
     }
@@ -309,6 +320,40 @@ fn at_beeper(hand: &CardHand, gesture: &Gesture<'_>) -> Result<(), GestureError>
     Ok(())
 }
 
+fn at_printer(hand: &PrinterHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+    use virtual_printer::Fault;
+    match gesture.verb {
+        "paper" => {
+            let rows = gesture.text.and_then(|text| text.parse().ok());
+            hand.put_paper(rows.filter(|rows| *rows <= 1_000_000).ok_or(GestureError::Paper)?);
+        }
+        "restart" => hand.switch_off_and_on(),
+        "fault" => hand.fault(match gesture.fault {
+            Some("paper-out") => Fault::PaperOut,
+            Some("near-end") => Fault::NearEnd,
+            Some("cover-open") => Fault::CoverOpen,
+            Some("offline") => Fault::Offline,
+            Some("cutter") => Fault::Cutter,
+            Some("hot") => Fault::Hot,
+            Some("broken") => Fault::Broken,
+            Some("stall") => Fault::StopsReading,
+            Some("silence") => Fault::Silence,
+            Some("unplug") => return pull(plug),
+            Some("none") => {
+                hand.mend();
+                return put_in(plug);
+            }
+            _ => {
+                let allowed = "paper-out, near-end, cover-open, offline, cutter, hot, broken, stall, \
+                               silence, unplug, none";
+                return Err(GestureError::Fault(allowed));
+            }
+        }),
+        _ => return Err(GestureError::Verb("paper, restart, fault")),
+    }
+    Ok(())
+}
+
 fn at_speech(hand: &ServerHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<(), GestureError> {
     match (gesture.verb, gesture.fault) {
         ("fault", Some("silence")) => hand.fault(virtual_server::Fault::Silence),
@@ -319,6 +364,22 @@ fn at_speech(hand: &ServerHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<()
             return put_in(plug);
         }
         ("fault", _) => return Err(GestureError::Fault("silence, refuse, unplug, none")),
+        _ => return Err(GestureError::Verb("fault")),
+    }
+    Ok(())
+}
+
+fn at_screen(hand: &ScreenHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+    match (gesture.verb, gesture.fault) {
+        ("fault", Some("silence")) => hand.silence(true),
+        ("fault", Some("unplug")) => hand.output(None),
+        ("fault", Some("crash")) => return pull(plug),
+        ("fault", Some("none")) => {
+            hand.silence(false);
+            hand.output(Some(SIZE));
+            return put_in(plug);
+        }
+        ("fault", _) => return Err(GestureError::Fault("silence, unplug, crash, none")),
         _ => return Err(GestureError::Verb("fault")),
     }
     Ok(())

@@ -205,6 +205,11 @@ impl Status {
         }
     }
 
+    /// Takes it out of [`Status::cannot`] again.
+    pub fn can_do(&self, what: &str) {
+        lock(&self.shared.cannot).retain(|known| known != what);
+    }
+
     /// Goes over to another state; the same state again changes nothing.
     pub fn set(&self, state: State) {
         let (state, _) = self.told(state, None);

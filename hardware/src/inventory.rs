@@ -1,5 +1,5 @@
 //! What this machine offers to a kiosk: serial ports, PC/SC readers, capture devices, printers,
-//! displays, input devices, GPIO lines, proximity sensors, USB readers, what speaks.
+//! displays, outputs, input devices, GPIO lines, proximity sensors, USB readers, what speaks.
 //!
 //! `hharome devices` calls [`Inventory::read`], prints it and ends. Everything but the card
 //! readers and the GPIO lines is read from files of the kernel below a root folder, so that tests bring their own; nothing is
@@ -8,6 +8,7 @@
 
 mod card_readers;
 mod input_devices;
+mod screen_outputs;
 mod serial_ports;
 mod speech;
 mod usb_devices;
@@ -22,6 +23,7 @@ pub use self::usb_devices::{HidReader, HidUse, UsbReader};
 pub use crate::port::gpio::ListedLine;
 pub use crate::port::iio::Found as ProximitySensor;
 use crate::port::{gpio, iio};
+pub use crate::screen::helper::ListedOutput;
 
 /// How long pcscd may take to list its readers. It answers within milliseconds unless it hangs.
 pub const CARD_READERS_LIMIT: Duration = Duration::from_secs(2);
@@ -50,6 +52,8 @@ pub struct Inventory {
     pub hid_devices: Vec<HidReader>,
     /// USB devices that are readers of ID cards by their numbers.
     pub usb_readers: Vec<UsbReader>,
+    /// The outputs of the X server of our own session, or why it could not be asked.
+    pub x_outputs: Result<Vec<ListedOutput>, String>,
     /// What can speak.
     pub speech: Vec<SpeechService>,
 }
@@ -150,11 +154,16 @@ impl Inventory {
     /// Looks at this machine. Blocks for up to two seconds if pcscd hangs.
     pub fn read() -> Self {
         let card_readers = CardReaders::ask(CARD_READERS_LIMIT);
-        Self { gpio_lines: gpio::lines(), ..Self::read_under(Path::new("/"), card_readers) }
+        let x_outputs = screen_outputs::of_x();
+        Self {
+            gpio_lines: gpio::lines(),
+            x_outputs,
+            ..Self::read_under(Path::new("/"), card_readers)
+        }
     }
 
     /// Looks at the machine whose root folder this is, with the card readers given, and without its
-    /// GPIO lines.
+    /// GPIO lines and X server.
     pub fn read_under(root: &Path, card_readers: CardReaders) -> Self {
         Self {
             serial_ports: serial_ports::read(root),
@@ -167,6 +176,7 @@ impl Inventory {
             proximity_sensors: iio::all_under(root),
             hid_devices: usb_devices::hid(root),
             usb_readers: usb_devices::readers(root),
+            x_outputs: Ok(Vec::new()),
             speech: speech::read(root),
         }
     }

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use crate::id_card::id_number::{check_digit, is_valid};
+use crate::picture::Bounds;
 use characters::class_of;
 use keystream::Keystream;
 
@@ -44,6 +45,9 @@ const FOREVER: &str = "长期";
 
 /// What stands for a date that there is not.
 const NEVER_WRITTEN: &str = "00000000";
+
+/// A picture of more dots becomes filler: none is printed or shown.
+const MOST_PIXELS: u64 = 16_000_000;
 
 /// What replaces personal values in one recording.
 #[derive(Clone)]
@@ -204,6 +208,21 @@ impl Pseudonyms {
         let shade = self.stream("jpeg", jpeg).byte();
         let filler = self.bytes("jpeg", jpeg);
         picture::grey(shade, &filler).unwrap_or(filler)
+    }
+
+    /// For a picture of any kind but JPEG: a grey PNG of exactly its length and of as many dots, so that a
+    /// receipt with it stays as long. What is no picture, or is shorter than such a PNG, becomes filler, but for
+    /// the mark of its kind and a PNG's head.
+    #[must_use]
+    pub fn picture(&self, picture: &[u8]) -> Vec<u8> {
+        let shade = self.stream("picture", picture).byte();
+        let filler = self.bytes("picture", picture);
+        let bounds = Bounds { pixels: MOST_PIXELS, memory: MOST_PIXELS * 8 };
+        let grey = crate::picture::examine(picture, bounds)
+            .ok()
+            .and_then(|header| picture::png(shade, header.width, header.height, &filler));
+        // What is none is refused in the same words: for what it begins as.
+        grey.unwrap_or_else(|| picture::begun(picture, filler))
     }
 
     fn stream(&self, kind: &str, text: &[u8]) -> Keystream {

@@ -194,10 +194,13 @@ pub struct Jobs {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
-    /// Counts up from the daemon's start.
+    /// Counts up, over the daemon's starts too, for as long as its journal is there.
     pub id: u64,
     /// The request's task.
     pub task_id: TaskId,
+    /// When it was accepted, in ms since 1970-01-01 UTC.
+    #[serde(default)]
+    pub at: u64,
     /// What became of it.
     pub outcome: JobOutcome,
     /// More about that, in English; never what was printed.
@@ -219,6 +222,9 @@ pub enum JobOutcome {
     Sent,
     /// Not, or not wholly, on paper.
     Failed,
+    /// Nobody knows: the daemon ended in the middle, or the printer did not confirm what it took. It is
+    /// not printed again by itself.
+    Unknown,
 }
 
 /// The params of `bridge.simulate`: which device, and what its virtual far end is to do.

@@ -12,6 +12,8 @@ mod id_card;
 mod infrared;
 mod microphone;
 mod operation;
+pub mod receipt;
+mod screen;
 mod social_security;
 mod speech;
 pub mod waiting;
@@ -23,7 +25,8 @@ use hharome_protocol::bridge as calls;
 use hharome_protocol::{
     code as code_protocol, cpu_card as cpu_protocol, device as device_protocol,
     id_card as card_protocol, infrared as infrared_protocol, microphone as sound_protocol,
-    operation as operation_protocol, social_security as social_protocol, speech as speech_protocol,
+    operation as operation_protocol, receipt as receipt_protocol, screen as screen_protocol,
+    social_security as social_protocol, speech as speech_protocol,
 };
 
 use crate::bridge::Clock;
@@ -40,8 +43,12 @@ pub fn router() -> Router {
     router.action::<code_protocol::GetQrCode, _>(code::get);
     router.action::<device_protocol::GetDeviceInfo, _>(device::info);
     router.action::<device_protocol::StartBuzzer, _>(device::beep);
+    router.action::<receipt_protocol::ReceiptPrinting, _>(receipt::print);
     router.action::<speech_protocol::Speech, _>(speech::say);
     router.action::<speech_protocol::SpeechStop, _>(speech::stop);
+    router.action::<screen_protocol::OpenSecondaryScreen, _>(screen::open);
+    router.action::<screen_protocol::CloseSecondaryScreen, _>(screen::close);
+    router.action::<screen_protocol::GetSecondaryScreenState, _>(screen::state);
     router.action::<social_protocol::GetSocialSecurityCardInfo, _>(social_security::get);
     router.action::<social_protocol::SocialSecurityCardConfig, _>(social_security::configure);
     router.starts::<cpu_protocol::StartCpuCardLoopRead, cpu_protocol::CpuCardListener>(
@@ -74,6 +81,7 @@ pub fn router() -> Router {
     >(operation::start);
     router.call::<calls::DescribeCall, _>(bridge::describe);
     router.call::<calls::StatusCall, _>(bridge::status);
+    router.call::<calls::JobsCall, _>(receipt::jobs);
     router.call::<calls::SimulateCall, _>(bridge::simulate);
     router.call::<calls::RecordCall, _>(bridge::record);
     router

@@ -5,6 +5,7 @@
 //! either case, as one that is taken among several is a mistake of the configuration.
 
 mod readers;
+mod test_page;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,19 @@ struct Row {
     detail: String,
 }
 
+impl Row {
+    /// Adds what came of something more that was tried.
+    fn add(&mut self, tried: &Result<String, String>) {
+        if tried.is_err() {
+            self.verdict = Verdict::Failed;
+        }
+        let (Ok(words) | Err(words)) = tried;
+        let parts =
+            [words.as_str(), self.detail.as_str()].into_iter().filter(|part| !part.is_empty());
+        self.detail = parts.collect::<Vec<_>>().join("; ");
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Ok,
@@ -61,7 +75,7 @@ impl Verdict {
     }
 }
 
-pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
+pub(super) fn run(file: Option<&Path>, json: bool, print: bool) -> ExitCode {
     let Loaded { config, source, .. } = match Config::load(file) {
         Ok(loaded) => loaded,
         Err(error) => return complain(WRONG, error),
@@ -70,7 +84,8 @@ pub(super) fn run(file: Option<&Path>, json: bool) -> ExitCode {
     block_on(async {
         let daemon = ask_daemon(&config).await;
         let held = daemon.as_ref().map(|(place, _)| place.as_path());
-        let mut rows = rows(&config, daemon.as_ref().map(|(_, status)| status)).await;
+        let told = daemon.as_ref().map(|(place, status)| (place.as_path(), status));
+        let mut rows = rows(&config, told, print).await;
         rows.extend(check_photo_decoder(&config).await);
         rows.extend(check_recording(&config));
         let failed = rows.iter().any(|row: &Row| row.verdict == Verdict::Failed);
@@ -134,9 +149,9 @@ fn as_table(
 
 /// A row a device of the file: the daemon's word for those that it holds just so, a probe of our
 /// own for the rest.
-async fn rows(config: &Config, daemon: Option<&Status>) -> Vec<Row> {
+async fn rows(config: &Config, daemon: Option<(&Path, &Status)>, print: bool) -> Vec<Row> {
     let held = |section: &str| {
-        let told = daemon?.devices.iter().find(|device| device.device == section)?;
+        let told = daemon?.1.devices.iter().find(|device| device.device == section)?;
         let port = told.facts.get(PORT_FACT).map(String::as_str);
         let (driver, own_port) = config.driver_and_port(section)?;
         let same = driver == told.driver && driver != "none" && own_port.as_deref() == port;
@@ -144,19 +159,28 @@ async fn rows(config: &Config, daemon: Option<&Status>) -> Vec<Row> {
     };
     let mut rest = config.clone();
     rest.forget_devices(|section| held(section).is_some());
-    let probed = probe(&rest).await;
-    let rows = probed.into_iter().map(|own| held(&own.device).map_or(own, row));
+    // A probe prints nothing, and leaves the daemon's journal alone.
+    rest.printer.journal = None;
+    let by_daemon = held("printer").and(daemon).map(|(place, _)| place);
+    let probed = probe(&rest, print && by_daemon.is_none()).await;
+    let mut rows: Vec<Row> =
+        probed.into_iter().map(|own| held(&own.device).map_or(own, row)).collect();
+    if let Some(place) = by_daemon.filter(|_| print) {
+        let printed = test_page::at_daemon(place, config).await;
+        rows.iter_mut().filter(|row| row.device == "printer").for_each(|row| row.add(&printed));
+    }
     // Asked once, and only if there is somebody to ask for.
     let mut card_readers = None;
-    rows.flat_map(|row| {
-        let at = config.card_readers(&row.device);
-        if at.is_empty() || matches!(row.verdict, Verdict::Off | Verdict::NotYet) {
-            return vec![row];
-        }
-        let found = card_readers.get_or_insert_with(|| CardReaders::ask(CARD_READERS_LIMIT));
-        at.into_iter().map(|(name, pattern)| at_reader(&row, name, pattern, found)).collect()
-    })
-    .collect()
+    rows.into_iter()
+        .flat_map(|row| {
+            let at = config.card_readers(&row.device);
+            if at.is_empty() || matches!(row.verdict, Verdict::Off | Verdict::NotYet) {
+                return vec![row];
+            }
+            let found = card_readers.get_or_insert_with(|| CardReaders::ask(CARD_READERS_LIMIT));
+            at.into_iter().map(|(name, pattern)| at_reader(&row, name, pattern, found)).collect()
+        })
+        .collect()
 }
 
 /// A row of a device at a PC/SC reader, with the word on that reader.
@@ -201,8 +225,8 @@ async fn ask(client: &mut Client) -> Option<Status> {
     timeout(ANSWER, answer).await.ok().flatten()
 }
 
-/// Opens the devices here.
-async fn probe(config: &Config) -> Vec<Row> {
+/// Opens the devices here; `print`s a test page where there is a printer.
+async fn probe(config: &Config, print: bool) -> Vec<Row> {
     let devices = Devices::start(config, Outside::Kiosk(Recorder::default()));
     // What is opened only for somebody who listens is opened for us. A sensor in trouble says so by
     // itself.
@@ -215,8 +239,18 @@ async fn probe(config: &Config) -> Vec<Row> {
         }
     };
     let _ = timeout(PROBE, settled).await;
+    let printer = &devices.receipts;
+    let printed = if print && printer.press.is_some() {
+        Some(test_page::at(&devices, config).await)
+    } else {
+        None
+    };
     let clock = Clock::now();
-    devices.all().map(|device| probed_row(&device.told(clock))).collect()
+    let mut rows: Vec<Row> = devices.all().map(|device| probed_row(&device.told(clock))).collect();
+    if let Some(printed) = printed {
+        rows.iter_mut().filter(|row| row.device == "printer").for_each(|row| row.add(&printed));
+    }
+    rows
 }
 
 /// A device that was opened here, for nothing but this: one that is busy still never answered.

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 
 use hharome_hardware::buzzer::Family;
 use hharome_hardware::inventory::{
-    CardReader, CardReaders, InputDevice, Inventory, ListedLine, Presence, ProximitySensor,
-    ReaderKind, SerialPort, SpeechService,
+    CardReader, CardReaders, InputDevice, Inventory, ListedLine, ListedOutput, Presence,
+    ProximitySensor, ReaderKind, SerialPort, SpeechService,
 };
 use hharome_hardware::port::pcsc::ReaderPattern;
 use serde_json::{Value, json};
@@ -156,6 +156,15 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
                 })
                 .collect(),
         ),
+        match &inventory.x_outputs {
+            Ok(outputs) => {
+                group("Outputs of the X server", "x_outputs", outputs.iter().map(output).collect())
+            }
+            Err(why) => Group {
+                note: Some(why.clone()),
+                ..group("Outputs of the X server", "x_outputs", Vec::new())
+            },
+        },
         group(
             "Input devices",
             "input_devices",
@@ -174,6 +183,19 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
         ),
         group("Speech", "speech", inventory.speech.iter().map(speech).collect()),
     ]
+}
+
+fn output(output: &ListedOutput) -> Item {
+    let ListedOutput { name, width, height, for_customers } = output;
+    let size = format!("{width}x{height}");
+    Item {
+        words: joined(&[Some(name), Some(&size)]),
+        facts: json!({ "name": name, "width": width, "height": height }),
+        config: for_customers
+            .then(|| snippet("second_screen", "x11", &[("output", name)]))
+            .into_iter()
+            .collect(),
+    }
 }
 
 fn serial_port(port: &SerialPort) -> Item {

@@ -54,6 +54,7 @@ fn inventory() -> Inventory {
             .into(),
         hid_devices: Vec::new(),
         usb_readers: Vec::new(),
+        x_outputs: Ok(vec![output("eDP-1", false), output("HDMI-1", true)]),
         speech: vec![
             SpeechService::Server {
                 socket: "/run/user/1000/speech-dispatcher/speechd.sock".to_owned(),
@@ -109,6 +110,10 @@ fn offered(names: &[&str]) -> Vec<Vec<String>> {
     readers.iter().map(config).collect()
 }
 
+fn output(name: &str, for_customers: bool) -> ListedOutput {
+    ListedOutput { name: name.to_owned(), width: 1920, height: 1080, for_customers }
+}
+
 fn empty() -> Inventory {
     Inventory {
         serial_ports: Vec::new(),
@@ -121,6 +126,7 @@ fn empty() -> Inventory {
         proximity_sensors: Vec::new(),
         hid_devices: Vec::new(),
         usb_readers: Vec::new(),
+        x_outputs: Err("no X display is named".to_owned()),
         speech: Vec::new(),
     }
 }
@@ -278,6 +284,20 @@ fn one_display_is_no_second_screen() {
     let mut one = inventory();
     one.displays.truncate(1);
     assert_eq!(object(&one)["displays"][0]["config"], json!([]));
+}
+
+#[test]
+fn outputs_of_the_x_server_are_offered_but_for_the_operators() {
+    let text = printed(&inventory(), false);
+    let expected = "Outputs of the X server
+  eDP-1  1920x1080
+  HDMI-1  1920x1080
+      [second_screen]
+      driver = \"x11\"
+      output = \"HDMI-1\"
+";
+    assert!(text.contains(expected), "{text}");
+    assert_eq!(object(&empty())["x_outputs_note"], "no X display is named");
 }
 
 #[test]

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use hharome_hardware::id_card::photo;
+use hharome_hardware::screen::helper as screen;
 
 /// The answer is no.
 const NO: u8 = 1;
@@ -56,6 +57,9 @@ enum Command {
         /// One JSON object instead of a table
         #[arg(long)]
         json: bool,
+        /// Print a test page on the receipt printer
+        #[arg(long)]
+        print: bool,
     },
     /// Show what this machine offers, with the configuration to use it
     Devices {
@@ -117,10 +121,14 @@ pub fn main() -> ExitCode {
     if arguments.get(1).is_some_and(|command| command == photo::HELPER_COMMAND) {
         return photo::helper_main(arguments.get(2..).unwrap_or_default());
     }
+    // The same, for as long as the daemon runs.
+    if arguments.get(1).is_some_and(|command| command == screen::HELPER_COMMAND) {
+        return screen::helper_main(arguments.get(2..).unwrap_or_default());
+    }
     match Arguments::parse().command {
         Command::Serve(serve) => serve::run(serve),
         Command::Config => print(&crate::config::commented()),
-        Command::Check { file, json } => check::run(file.config.as_deref(), json),
+        Command::Check { file, json, print } => check::run(file.config.as_deref(), json, print),
         Command::Devices { json } => written(devices::run(json, &mut io::stdout().lock())),
         Command::Call(call) => call::run(&call),
         Command::Listen { channels, target } => listen::run(&channels, &target),

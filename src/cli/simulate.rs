@@ -32,14 +32,19 @@ use super::{Target, WRONG, call, complain};
   hharome simulate infrared come               or go, or pulse: somebody comes and is gone again
   hharome simulate infrared fault silence      or unplug, none
   hharome simulate cpu_card fault vanish       or silence, mute, occupied, unplug, none
-  hharome simulate speech fault silence        or refuse, unplug, none")]
+  hharome simulate speech fault silence        or refuse, unplug, none
+  hharome simulate printer fault paper-out     or near-end, cover-open, offline, cutter, hot, broken,
+                                               stall, silence, unplug, none
+  hharome simulate printer paper 500           a roll that ends after 500 rows of dots
+  hharome simulate printer restart             switched off and on
+  hharome simulate second_screen fault unplug  or crash, silence, none")]
 pub(super) struct Simulate {
     /// The device, by its section of the configuration
     device: String,
-    /// put, lift, scan, tone, silence, wav, come, go, pulse, key, touch, type, fault
+    /// put, lift, scan, tone, silence, wav, come, go, pulse, key, touch, type, paper, restart, fault
     verb: String,
     /// put: a person, a kind of card, or a card in JSON; scan: the code; tone: how many Hz; wav: a
-    /// file; fault: which one
+    /// file; paper: how many rows; fault: which one
     argument: Option<String>,
     /// Which slot, for psam [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=2))]

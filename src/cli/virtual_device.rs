@@ -1,5 +1,5 @@
 //! `hharome virtual`: one virtual device on a pty, for any program that opens serial ports, a chip
-//! card for a reader of pcscd's, or a speech service on a Unix socket.
+//! card for a reader of pcscd's, a printer on a pty or TCP port, or a speech service on a Unix socket.
 //!
 //! The path of pty or socket, or the card's place, is the first line on stdout. Lines on stdin work the device:
 //! `put PERSON`, `put KIND`, `lift`, `scan TEXT`, `come`, `go`, `pulse`, `fault NAME`; each is answered by `ok` or by what
@@ -29,6 +29,7 @@ use crate::devices::trigger;
 use crate::simulation::{Gesture, Hand};
 
 mod card;
+mod printer;
 
 /// The arguments of `hharome virtual`.
 #[derive(Args)]
@@ -39,6 +40,7 @@ device:
   scan TEXT, fault NAME               (scanner)
   come, go, pulse, fault NAME         (infrared)
   fault NAME                          (speech)
+  paper ROWS, restart, fault NAME     (printer)
   put [KIND|JSON], lift, fault NAME   (card; JSON describes a social-security card)
 Each is answered by ok, or by what is allowed. The end of stdin changes nothing;
 Ctrl-C or SIGTERM ends the device."
@@ -80,6 +82,8 @@ enum Device {
         /// The socket that it listens on
         socket: PathBuf,
     },
+    /// A receipt printer (ESC/POS) whose paper becomes PNG files
+    Printer(printer::Printer),
     /// A chip card for a reader that speaks the vpcd protocol, as virtual readers of pcscd do
     Card(card::Card),
 }
@@ -135,6 +139,7 @@ pub(super) fn run(arguments: &Virtual) -> ExitCode {
                 let hand = Hand::Speech(hand, end.plug().clone());
                 offer(socket.display(), far_end::run(end, server), &hand).await
             }
+            Device::Printer(printer) => printer.offer(link).await,
             Device::Card(_) if link.is_some() => complain(WRONG, "--link: a card has no pty"),
             Device::Card(card) => card.offer().await,
         }

@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 
 use super::Config;
 use super::devices::{
-    BuzzerDriver, BuzzerModel, IdCardDriver, InfraredDriver, PsamDriver, QrScannerDriver, QrTrigger,
+    BuzzerDriver, BuzzerModel, IdCardDriver, InfraredDriver, PrinterDriver, PsamDriver,
+    QrScannerDriver, QrTrigger,
 };
 use super::schema::Document;
 
@@ -76,6 +77,9 @@ fn ports(config: &Config, document: &mut Document<'_>) {
             "serial",
             config.infrared.port.as_deref(),
         )),
+        // Without a port it is warned of, not refused.
+        (config.printer.driver == PrinterDriver::EscposSerial && config.printer.port.is_some())
+            .then_some(("printer", "escpos-serial", config.printer.port.as_deref())),
     ]
     .into_iter()
     .flatten()

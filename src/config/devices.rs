@@ -24,7 +24,7 @@ pub use self::id_card::{IdCard, IdCardDriver, ReaderReports, SamBaud};
 pub use self::infrared::{Infrared, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol};
 pub use self::microphone::{Microphone, MicrophoneDriver};
 pub use self::operation::{Input, InputDriver};
-pub use self::receipt::{Printer, PrinterDriver};
+pub use self::receipt::{Printer, PrinterCut, PrinterDriver, PrinterFlow, PrinterText};
 pub use self::screen::{SecondScreen, SecondScreenDriver};
 pub use self::social_security::{SocialSecurityCard, SocialSecurityCardDriver};
 pub use self::speech::{Speech, SpeechDriver};

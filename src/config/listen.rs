@@ -258,15 +258,33 @@ pub fn default_unix_path() -> PathBuf {
     unix_path_from(|variable| env::var_os(variable), rustix::process::getuid().as_raw())
 }
 
+/// Where what has to survive the daemon is kept when the file does not say: `$STATE_DIRECTORY` under
+/// systemd, else `$XDG_STATE_HOME/hharome`, else `.local/state/hharome` at home, else
+/// `/var/lib/hharome`.
+pub(super) fn default_state_folder() -> PathBuf {
+    state_folder_from(|variable| env::var_os(variable))
+}
+
+/// [`default_state_folder`] with the environment given.
+pub(super) fn state_folder_from(variable: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let folder = |name: &str| folder_of(&variable, name);
+    folder("STATE_DIRECTORY")
+        .or_else(|| folder("XDG_STATE_HOME").map(|folder| folder.join("hharome")))
+        .or_else(|| folder("HOME").map(|home| home.join(".local/state/hharome")))
+        .unwrap_or_else(|| PathBuf::from("/var/lib/hharome"))
+}
+
+/// The folder that a variable names. Several directories of systemd's are separated by colons
+/// (systemd.exec(5)). A relative one is to be ignored (XDG base directory specification).
+fn folder_of(variable: impl Fn(&str) -> Option<OsString>, name: &str) -> Option<PathBuf> {
+    let value = variable(name)?.into_string().ok()?;
+    let first = value.split(':').next().unwrap_or_default();
+    first.starts_with('/').then(|| PathBuf::from(first))
+}
+
 /// [`default_unix_path`] with the environment and the user's number given.
 pub(super) fn unix_path_from(variable: impl Fn(&str) -> Option<OsString>, uid: u32) -> PathBuf {
-    let folder = |name: &str| {
-        let value = variable(name)?.into_string().ok()?;
-        // systemd.exec(5): several runtime directories are separated by colons. A relative
-        // XDG_RUNTIME_DIR is to be ignored (XDG base directory specification).
-        let first = value.split(':').next().unwrap_or_default();
-        first.starts_with('/').then(|| PathBuf::from(first))
-    };
+    let folder = |name: &str| folder_of(&variable, name);
     folder("RUNTIME_DIRECTORY")
         .or_else(|| folder("XDG_RUNTIME_DIR").map(|folder| folder.join("hharome")))
         .unwrap_or_else(|| Path::new("/tmp").join(format!("hharome-{uid}")))

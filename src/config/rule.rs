@@ -175,6 +175,18 @@ pub(super) fn device_path() -> Rule<String> {
     Rule::new("the absolute path of a device", |value| absolute(value).map(str::to_owned))
 }
 
+/// Several names of something.
+pub(super) fn names(what: &str) -> Rule<Vec<String>> {
+    let one = name(what);
+    Rule::new(format!("a list; each {what}"), move |value| each(value, |item| one.read(item)))
+}
+
+/// The absolute paths of several files or folders.
+pub(super) fn paths() -> Rule<Vec<PathBuf>> {
+    let one = path();
+    Rule::new("a list of absolute paths", move |value| each(value, |item| one.read(item)))
+}
+
 /// A device without a fixed path, as [`Place`] writes it.
 pub(super) fn place() -> Rule<String> {
     Rule::new(PLACE, |value| {
@@ -255,6 +267,20 @@ pub(super) fn beep_program() -> Rule<Vec<String>> {
             }
             Some(_) => Ok(list),
         }
+    })
+}
+
+/// A colour as web pages write it: red, green, blue.
+pub(super) fn colour() -> Rule<[u8; 3]> {
+    Rule::new("a colour in hex, such as #000000", |value| {
+        let given = string(value)?;
+        let digits = given.strip_prefix('#').filter(|digits| digits.len() == 6);
+        let number = digits
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .ok_or_else(|| format!("{given:?} is no colour"))?;
+        let [_, red, green, blue] = number.to_be_bytes();
+        Ok([red, green, blue])
     })
 }
 

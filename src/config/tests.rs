@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::listen::unix_path_from;
+use super::listen::{state_folder_from, unix_path_from};
 use super::*;
 
 /// The example of the daemon's specification, section 4.
@@ -158,9 +158,11 @@ fn localhost_is_the_loopback_address() {
 fn sections_that_cannot_run_yet_are_listed_and_warned_of() {
     let config = parse(EXAMPLE);
     let sections: Vec<_> = config.not_yet().into_iter().map(|(section, _)| section).collect();
-    assert_eq!(sections, ["printer", "second_screen", "buzzer"],);
+    assert_eq!(sections, ["buzzer"]);
     let warnings = config.warnings();
-    assert_eq!(warnings.len(), 1 + sections.len());
+    // The printer's port is missing, too.
+    assert_eq!(warnings.len(), 2 + sections.len());
+    assert!(warnings[1].starts_with("[printer] port: is missing"), "{}", warnings[1]);
     assert!(warnings[0].starts_with("[listen] tcp, http: on without a token"), "{}", warnings[0]);
     assert!(warnings[0].contains("id_card, qr_scanner, cpu_card, psam"), "{}", warnings[0]);
 }
@@ -373,6 +375,23 @@ fn the_socket_is_where_the_environment_says() {
     assert_eq!(path(&[("RUNTIME_DIRECTORY", ""), user]), "/run/user/1000/hharome/bridge.sock");
     assert_eq!(path(&[("XDG_RUNTIME_DIR", "run")]), "/tmp/hharome-1000/bridge.sock");
     assert_eq!(path(&[]), "/tmp/hharome-1000/bridge.sock");
+}
+
+#[test]
+fn what_has_to_survive_is_kept_where_the_environment_says() {
+    let folder = |pairs: &[(&str, &str)]| {
+        let lookup = |name: &str| {
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        };
+        state_folder_from(lookup).display().to_string()
+    };
+    let (service, home) =
+        (("STATE_DIRECTORY", "/var/lib/kiosk:/var/lib/b"), ("HOME", "/home/kiosk"));
+    let state = ("XDG_STATE_HOME", "/home/kiosk/state");
+    assert_eq!(folder(&[home, state, service]), "/var/lib/kiosk");
+    assert_eq!(folder(&[home, state]), "/home/kiosk/state/hharome");
+    assert_eq!(folder(&[home, ("XDG_STATE_HOME", "state")]), "/home/kiosk/.local/state/hharome");
+    assert_eq!(folder(&[]), "/var/lib/hharome");
 }
 
 #[test]

@@ -35,14 +35,6 @@ pub(super) static CASES: &[Case] = &[
     Case::new("id_number/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
         Box::pin(idle_close(cx, "enterIDNumber"))
     }),
-    Case::new("receipt/a_list_that_is_empty_or_none_is_refused", "3.8.2", &[], |cx| {
-        let wrong = [json!({}), json!({"printList": []}), json!({"printList": "text"})];
-        Box::pin(refused(cx, "receiptPrinting", wrong))
-    }),
-    Case::new("receipt/an_entry_with_neither_text_nor_image_is_refused", "3.8.2", &[], |cx| {
-        let wrong = [json!({"printList": [{}]}), json!({"printList": [{"bold": true}]})];
-        Box::pin(refused(cx, "receiptPrinting", wrong))
-    }),
     Case::new("screen/the_state_is_a_number", "3.11.1", &[], |cx| Box::pin(screen_state(cx))),
     Case::new("screen/without_a_picture_it_is_refused", "3.11.1", &[], |cx| {
         Box::pin(refused(cx, "openSecondaryScreen", [json!({})]))

@@ -35,6 +35,7 @@ mod polling;
 mod psam;
 mod queue;
 mod reader;
+mod receipt;
 mod social_security;
 mod speech;
 mod websocket;
@@ -148,6 +149,7 @@ static GROUPS: &[&[Case]] = &[
     device::CASES,
     infrared::CASES,
     speech::CASES,
+    receipt::CASES,
     groups::CASES,
     websocket::CASES,
 ];

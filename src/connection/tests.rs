@@ -407,11 +407,13 @@ async fn what_is_not_there_is_unsupported_and_what_is_not_configured_unavailable
     let mut client = connect(&Bridge::new(Config::default()));
     for (frame, kind) in [
         (json!({"action": "noSuchThing", "taskId": "1"}), "unsupported"),
+        (json!({"action": "deviceConfig", "taskId": "1", "params": {"a": []}}), "unsupported"),
+        (json!({"action": "deviceConfig", "taskId": "1"}), "unsupported"),
+        (json!({"action": "receiptPrinting", "taskId": "1"}), "bad_request"),
         (
-            json!({"action": "receiptPrinting", "taskId": "1", "params": {"printList": []}}),
-            "unsupported",
+            json!({"action": "receiptPrinting", "taskId": "1", "params": {"printList": [{"text": "a"}]}}),
+            "device_unavailable",
         ),
-        (json!({"action": "receiptPrinting", "taskId": "1"}), "unsupported"),
         (json!({"action": "startBuzzer", "taskId": "1"}), "bad_request"),
         (buzzer("1"), "device_unavailable"),
         (card("1"), "device_unavailable"),

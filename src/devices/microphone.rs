@@ -2,7 +2,7 @@
 //! connections have under way on it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hharome_hardware::device;
@@ -11,7 +11,7 @@ use hharome_hardware::microphone::recording::{Recording, record};
 use hharome_hardware::microphone::virtual_microphone::VirtualMicrophone;
 use hharome_hardware::port::Port;
 use hharome_hardware::port::pcm::AlsaCapture;
-use hharome_hardware::port::tape::Flow;
+use hharome_hardware::port::tape::{Flow, PortEvent, Remembers, Tape as _};
 use tokio::sync::watch;
 
 use super::{Device, NewPort, outside_port, simulated_port};
@@ -141,7 +141,23 @@ pub(super) fn microphone(
         device: if device.simulated { "simulated".to_owned() } else { config.device.clone() },
         chunk: config.chunk,
     };
+    if let Outside::Kiosk(recorder) = outside {
+        recorder.register(section, Arc::new(Chunks(ears.clone())));
+    }
     let port = outside_port(port, &status, Flow::Stream, outside);
     tokio::spawn(device::run(port, Capture::new(settings, ears.clone()), status));
     Microphone { device, hand, ears: Some(ears), limit, recordings }
+}
+
+/// Keeps a recording from beginning in the middle of a chunk, of which a replay would have a half.
+struct Chunks(hharome_hardware::microphone::Microphone);
+
+impl Remembers for Chunks {
+    fn events(&self) -> Vec<PortEvent> {
+        Vec::new()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.0.is_in_the_middle_of_a_chunk()
+    }
 }

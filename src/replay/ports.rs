@@ -8,6 +8,7 @@ use hharome_hardware::port::Port;
 use hharome_hardware::port::card::CardPort;
 use hharome_hardware::port::replay::cards::replayed_card_port;
 use hharome_hardware::port::replay::{Findings, Settings, Timeline, replayed_port};
+use hharome_hardware::receipt::replayed::{AskedPort, AskedTape};
 
 use crate::outside::{RecordedPhotos, RecordedPorts};
 use crate::recording::format::{PhotoLine, unhex};
@@ -68,9 +69,16 @@ impl RecordedPorts for FolderPorts {
     fn line(&mut self, device: &'static str) -> Box<dyn Port> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (tape, settings) = inner.tape(device);
-        // A reader of ID cards answers, and no more; the others speak when something happens.
-        let settings = Settings { polled: device == "id_card", ..settings };
+        // A reader of ID cards answers, and no more, and a printer to marks of which there may be one more
+        // or less; the others speak when something happens.
+        let settings = Settings { polled: matches!(device, "id_card" | "printer"), ..settings };
         let (timeline, findings) = (inner.timeline.clone(), inner.findings.clone());
+        if device == "printer" {
+            let settings = Settings { leisurely: true, ..settings };
+            let tape = AskedTape::new(tape);
+            let port = replayed_port(device, tape, timeline, settings, findings);
+            return Box::new(AskedPort(port));
+        }
         Box::new(replayed_port(device, tape, timeline, settings, findings))
     }
 

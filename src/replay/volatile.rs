@@ -27,7 +27,8 @@ const FACTS: &str = "ports, rates and module numbers are the machine's own";
 const CLIENTS: &str = "clients that said nothing while it was recorded are not in a recording";
 
 /// All of them.
-pub static VOLATILE: [Volatile; 7] = [
+pub static VOLATILE: [Volatile; 8] = [
+    Volatile { of: Of::Call("bridge.jobs"), path: "res.data.jobs[].at", why: SINCE },
     Volatile { of: Of::Call("bridge.status"), path: "res.data.devices[].counters", why: COUNTERS },
     Volatile { of: Of::Call("bridge.status"), path: "res.data.devices[].since", why: SINCE },
     Volatile { of: Of::Call("bridge.status"), path: "res.data.connections", why: CLIENTS },

@@ -168,10 +168,15 @@ impl Daemon {
         self.log.borrow().clone()
     }
 
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.try_into().expect("a pid")));
-        kill_process(pid.expect("it runs"), signal).expect("a signal is sent");
+        let pid = Pid::from_raw(self.pid().try_into().expect("a pid"));
+        kill_process(pid.expect("a pid"), signal).expect("a signal is sent");
     }
 
     /// Writes its configuration anew.

@@ -39,6 +39,18 @@ impl Function {
     }
 }
 
+/// Modules for printers.
+pub(crate) const PRINTER_MODULES: [&str; 4] =
+    ["dummy_hcd", "libcomposite", "usb_f_printer", "usblp"];
+
+impl Function {
+    /// A printer with a way back: `/dev/usb/lp0` here, `/dev/g_printer0` there.
+    pub(crate) fn printer() -> Self {
+        let id = b"MFG:hharome tests;MDL:Receipt printer;CLS:PRINTER;".to_vec();
+        Self { name: "printer.0", attributes: vec![("pnp_string", id)] }
+    }
+}
+
 /// Modules for devices with a HID interface.
 pub(crate) const HID_MODULES: [&str; 5] =
     ["dummy_hcd", "libcomposite", "usb_f_hid", "usbhid", "hid_generic"];

@@ -32,5 +32,6 @@ mod modem_lines;
 mod operation;
 mod permission;
 mod presence;
+mod printer;
 mod scanner;
 mod sound_card;

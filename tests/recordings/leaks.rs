@@ -1,5 +1,5 @@
-//! What stands on the virtual chip cards, in every way in which a recording could hold it: as text,
-//! as the bytes that pass between card and driver, in hex and in base64.
+//! What stands on the virtual chip cards, was said, or was typed, in every way in which a recording
+//! could hold it: as text, as the bytes that pass between card and driver, in hex and in base64.
 
 use std::fs;
 use std::path::Path;
@@ -15,10 +15,12 @@ use hharome_hardware::virtual_card::social_security::{Contents, Generation, Soci
 /// Characters of base64, so many and more, do not occur by chance.
 const TELLING: usize = 8;
 
-/// The ports of chip cards.
-const PORTS: [&str; 4] = ["cpu_card", "psam_1", "psam_2", "social_security_card"];
+/// The ports whose recordings are looked at: of chip cards, and of devices that hear or are typed on.
+/// What ID-card readers and scanners say is found by `hharome recording lint`.
+const PORTS: [&str; 7] =
+    ["cpu_card", "psam_1", "psam_2", "social_security_card", "microphone", "infrared", "input"];
 
-/// All that no recording may hold of chip cards.
+/// All that no recording may hold.
 pub(crate) struct Secrets(Vec<Secret>);
 
 /// Something that no recording may hold.
@@ -48,7 +50,7 @@ impl Secrets {
         Self(all)
     }
 
-    /// What a recording tells of them; `None` if no card reader is in it.
+    /// What a recording tells of them; `None` if none of those devices is in it.
     pub(crate) fn told_by(&self, folder: &Path) -> Option<Vec<&str>> {
         let has = |port: &&str| folder.join(format!("port-{port}.jsonl")).exists();
         PORTS.iter().find(|port| has(port))?;

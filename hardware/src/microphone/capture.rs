@@ -11,6 +11,7 @@
 //! having been heard.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -108,6 +109,7 @@ impl Capture {
         let mut pace = Pace::new(self.settings.chunk);
         let mut sound = BytesMut::with_capacity(2 * chunk);
         loop {
+            self.microphone.half.store(!sound.is_empty(), Ordering::Relaxed);
             // While a chunk waits for its time nothing is read: a device that is too fast has to wait.
             let due = (sound.len() >= chunk).then(|| began + pace.next());
             tokio::select! {
@@ -199,6 +201,7 @@ impl Driver for Capture {
     async fn run(&mut self, line: BoxedLine, status: &Status) -> Option<Trouble> {
         self.held = false;
         let heard = self.hear(line, status).await;
+        self.microphone.half.store(false, Ordering::Relaxed);
         match heard {
             Ok(()) => {
                 self.microphone.set(Hearing::NotYet);

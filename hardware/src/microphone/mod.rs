@@ -14,6 +14,7 @@ pub mod virtual_microphone;
 pub mod wav;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ pub enum Deaf {
 pub struct Microphone {
     source: Source<Sound>,
     ear: Arc<Mutex<Ear>>,
+    /// Sound has come that is not enough for a chunk.
+    half: Arc<AtomicBool>,
     /// One MP3 is encoded at a time.
     encoding: Arc<Encoding>,
 }
@@ -123,6 +126,12 @@ impl Microphone {
             let detail = format!("the microphone was not open within {} s", OPENING.as_secs());
             Err(Deaf::Trouble(Trouble::Failed { detail }))
         })
+    }
+
+    /// Whether sound has come that nobody has heard yet, as it is not enough for a chunk.
+    #[must_use]
+    pub fn is_in_the_middle_of_a_chunk(&self) -> bool {
+        self.half.load(Ordering::Relaxed)
     }
 
     fn set(&self, hearing: Hearing) {

@@ -224,14 +224,9 @@ impl Port for GpioLine {
             if !matches!(trouble, Trouble::Absent { .. }) {
                 return tokio::time::sleep(presence::RETRY).await;
             }
-            loop {
-                let watch = presence::watch("/dev".as_ref());
-                // What is there and may not be opened is worth being told of.
-                if !matches!(self.find(), Err(PortError::Absent { .. })) {
-                    return;
-                }
-                presence::news(watch).await;
-            }
+            // What is there and may not be opened is worth being told of.
+            let is_there = || !matches!(self.find(), Err(PortError::Absent { .. }));
+            presence::until(|| vec!["/dev".into()], is_there).await;
         })
     }
 }

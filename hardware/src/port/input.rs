@@ -15,9 +15,16 @@
 pub mod evdev;
 pub mod found;
 pub mod group;
-mod watch;
+
+use std::path::Path;
 
 use bytes::{Buf, BytesMut};
+
+use super::place::Place;
+use super::presence::Watch;
+
+/// Where the kernel and udev make the device files.
+const FOLDER: &str = "/dev/input";
 
 /// Bytes of one record.
 pub const RECORD: usize = 8;
@@ -42,6 +49,19 @@ pub const SW_FRONT_PROXIMITY: u16 = 0x0b;
 pub const SND_BELL: u16 = 0x01;
 /// A tone: its frequency in Hz, 0 for silence (code of [`EV_SND`]).
 pub const SND_TONE: u16 = 0x02;
+
+/// Tells when input devices come, go, or change who may open them.
+fn watch_folder() -> Watch {
+    Watch::over(&[FOLDER])
+}
+
+/// The same, where the device that is meant may have a path of its own.
+fn watch_for(place: &Place) -> Watch {
+    match place {
+        Place::Path(path) => Watch::over(&[Path::new(FOLDER), path.parent().unwrap_or(path)]),
+        Place::Id { .. } | Place::Name(_) => watch_folder(),
+    }
+}
 
 /// What happened at an input device, or what it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

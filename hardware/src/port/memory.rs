@@ -33,7 +33,8 @@ pub fn memory_port(name: &str) -> (MemoryPort, MemoryFarEnd) {
     (port, MemoryFarEnd { plug, lines })
 }
 
-/// The near end: a place that a driver opens.
+/// The near end: a place that a driver opens. Clones are the same place.
+#[derive(Clone)]
 pub struct MemoryPort {
     name: String,
     plug: Plug,

@@ -15,6 +15,7 @@ pub mod card;
 pub mod carried;
 pub mod far_end;
 pub mod far_socket;
+pub mod far_tcp;
 mod fed;
 mod glob;
 pub mod gpio;
@@ -22,6 +23,7 @@ pub mod hidraw;
 pub mod iio;
 pub mod input;
 pub(crate) mod libasound;
+pub mod lp;
 pub mod memory;
 pub mod modem;
 pub mod packets;
@@ -46,8 +48,8 @@ use crate::device::Trouble;
 
 /// A place where a device may be plugged in.
 pub trait Port: Send {
-    /// Opens the line. A serial one runs at `baud`, with 8 data bits, no parity, 1 stop bit and no
-    /// flow control; to any other kind the rate means nothing. Does not block.
+    /// Opens the line. A serial one runs at `baud`, with 8 data bits, no parity, 1 stop bit, and
+    /// no flow control unless the port was made with one; to any other kind the rate means nothing. Does not block.
     ///
     /// # Errors
     /// What is wrong with the port, by name, with the way out.

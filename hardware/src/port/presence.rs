@@ -1,4 +1,5 @@
-//! Waits for a device file to come or to go without polling: inotify on the nearest folder that exists.
+//! Waits for a device file to come or to go, or to change who may open it, without polling: inotify on
+//! its folder, or the nearest above that exists.
 //!
 //! Called by ports for a device that is not there, or that others may use. Where inotify cannot be had (no
 //! watches left, a file system that does not tell) the path is looked at every [`RETRY`].
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use inotify::{EventStream, Inotify, WatchMask};
+use tokio::time::{sleep, timeout};
 
 /// How soon a port that exists and does not open, or that inotify cannot watch, is tried again.
 /// Soon enough for whoever plugs it in, rare enough for a log and a processor.
@@ -18,110 +20,82 @@ pub(super) const RETRY: Duration = Duration::from_secs(2);
 /// overlays) do not tell of every change. Device files lie on one that does.
 pub(super) const DISTRUST: Duration = Duration::from_secs(60);
 
-/// Ends when `path` exists.
-pub(super) async fn appeared(path: &Path) {
-    while !path.exists() {
-        // A link that points nowhere: its target's folder is not the one that we would watch.
-        let dangling = path.symlink_metadata().is_ok();
-        let watched = if dangling { None } else { watch_for(path).ok() };
-        match watched {
-            Some(mut watch) => {
-                // Between the check above and the watch it may have come.
-                if path.exists() {
-                    return;
-                }
-                // Either way the path is looked at again.
-                let _ = tokio::time::timeout(DISTRUST, watch.next()).await;
+/// Tells of what happens in folders: a file comes, goes, or gets another owner or mode. The kernel
+/// makes a device file that belongs to root alone; udev gives it to its group a moment later, and then
+/// makes links to it.
+pub(super) struct Watch(Option<EventStream<[u8; 1024]>>);
+
+impl Watch {
+    /// Watches these folders, or of those that are not there the nearest above. Must be begun before
+    /// what is waited for is looked at, so that nothing is missed between the two.
+    pub(super) fn over<P: AsRef<Path>>(folders: &[P]) -> Self {
+        let begin = || -> io::Result<EventStream<[u8; 1024]>> {
+            let inotify = Inotify::init()?;
+            let mask = WatchMask::CREATE
+                | WatchMask::MOVED_TO
+                | WatchMask::ATTRIB
+                | WatchMask::DELETE
+                | WatchMask::MOVED_FROM
+                | WatchMask::DELETE_SELF
+                | WatchMask::MOVE_SELF;
+            for folder in folders {
+                let there = folder.as_ref().ancestors().find(|folder| folder.is_dir());
+                let there = there.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+                inotify.watches().add(there, mask)?;
             }
-            None => tokio::time::sleep(RETRY).await,
+            inotify.into_event_stream([0; 1024])
+        };
+        if folders.is_empty() {
+            return Self(None);
+        }
+        let watch = begin();
+        if let Err(error) = &watch {
+            tracing::debug!(%error, "device files are looked at by time");
+        }
+        Self(watch.ok())
+    }
+
+    /// Ends at the next change, or when it is time to look without one. Safe to drop.
+    pub(super) async fn changed(&mut self) {
+        match &mut self.0 {
+            Some(events) => {
+                // Whatever it is, or an end of the watch: what is waited for is looked at again.
+                let _ = timeout(DISTRUST, events.next()).await;
+            }
+            None => sleep(RETRY).await,
         }
     }
+}
+
+/// Ends when it is so; looked at whenever something changes in one of these folders.
+pub(super) async fn until(folders: impl Fn() -> Vec<PathBuf>, is_so: impl Fn() -> bool) {
+    while !is_so() {
+        let mut watch = Watch::over(&folders());
+        // Between the check above and the watch it may have changed.
+        if is_so() {
+            return;
+        }
+        watch.changed().await;
+    }
+}
+
+/// Ends after [`RETRY`], or as soon as something changes in one of these folders.
+pub(super) async fn retry(folders: &[PathBuf]) {
+    let _ = timeout(RETRY, Watch::over(folders).changed()).await;
+}
+
+/// Ends when `path` exists.
+pub(super) async fn appeared(path: &Path) {
+    let folders = || {
+        // A link that points nowhere: its target's folder is not the one that we would watch.
+        let dangling = path.symlink_metadata().is_ok();
+        path.parent().filter(|_| !dangling).map(Path::to_owned).into_iter().collect()
+    };
+    until(folders, || path.exists()).await;
 }
 
 /// Ends when nothing exists at `path`.
 pub(super) async fn vanished(path: &Path) {
-    while path.exists() {
-        match watch_for(path).ok() {
-            Some(mut watch) => {
-                // Between the check above and the watch it may have gone.
-                if !path.exists() {
-                    return;
-                }
-                // Either way the path is looked at again.
-                let _ = tokio::time::timeout(DISTRUST, watch.next()).await;
-            }
-            None => tokio::time::sleep(DISTRUST).await,
-        }
-    }
-}
-
-/// Tells of what happens in a folder.
-pub(super) struct Watch(Option<EventStream<[u8; 1024]>>);
-
-/// Begins to watch a folder; what happens from now on is [`news`].
-pub(super) fn watch(folder: &Path) -> Watch {
-    Watch(watch_folders(&[folder.to_owned()]).ok())
-}
-
-/// Ends when something has happened in the folder, or might have.
-pub(super) async fn news(watch: Watch) {
-    match watch.0 {
-        Some(mut watch) => {
-            // Either way it is looked at again.
-            let _ = tokio::time::timeout(DISTRUST, watch.next()).await;
-        }
-        None => tokio::time::sleep(RETRY).await,
-    }
-}
-
-fn watch_for(path: &Path) -> io::Result<EventStream<[u8; 1024]>> {
-    let folder = path
-        .ancestors()
-        .skip(1)
-        .find(|folder| folder.is_dir())
-        .ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-    watch_folders(&[folder.to_owned()])
-}
-
-fn watch_folders(folders: &[PathBuf]) -> io::Result<EventStream<[u8; 1024]>> {
-    let inotify = Inotify::init()?;
-    let mask = WatchMask::CREATE
-        | WatchMask::MOVED_TO
-        | WatchMask::ATTRIB
-        | WatchMask::DELETE
-        | WatchMask::MOVED_FROM
-        | WatchMask::DELETE_SELF
-        | WatchMask::MOVE_SELF;
-    for folder in folders {
-        inotify.watches().add(folder, mask)?;
-    }
-    inotify.into_event_stream([0; 1024])
-}
-
-/// Ends when `there` says so; asked again whenever something in one of these folders has appeared or
-/// got another owner or mode, and after a while without such news, as [`appeared`] does.
-pub(super) async fn until(folders: impl Fn() -> Vec<PathBuf>, there: impl Fn() -> bool) {
-    while !there() {
-        match watch_folders(&folders()) {
-            Ok(mut watch) => {
-                // Between the check above and the watch it may have come.
-                if there() {
-                    return;
-                }
-                let _ = tokio::time::timeout(DISTRUST, watch.next()).await;
-            }
-            Err(_) => tokio::time::sleep(RETRY).await,
-        }
-    }
-}
-
-/// Ends after [`RETRY`], or as soon as something in one of these folders has appeared or got another
-/// owner or mode: udev sets them some time after a device file is there.
-pub(super) async fn retry(folders: &[PathBuf]) {
-    match watch_folders(folders) {
-        Ok(mut watch) => {
-            let _ = tokio::time::timeout(RETRY, watch.next()).await;
-        }
-        Err(_) => tokio::time::sleep(RETRY).await,
-    }
+    let folders = || path.parent().map(Path::to_owned).into_iter().collect();
+    until(folders, || !path.exists()).await;
 }

@@ -83,6 +83,9 @@ pub struct Settings {
     pub patient: bool,
     /// The device says nothing but answers, so that an answer may be given once more.
     pub polled: bool,
+    /// The driver works before it asks, which takes no time in a replay: it may ask seconds early, and
+    /// is answered when it was then.
+    pub leisurely: bool,
     /// The driver reads each card once (card ports): one that it had been at before the recording
     /// began is nothing to it.
     pub reads_once: bool,

@@ -9,6 +9,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use serialport::{ClearBuffer, ErrorKind, SerialPort as _};
+
+pub use serialport::FlowControl;
+
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
 
@@ -19,13 +22,20 @@ use crate::device::Trouble;
 /// `/dev/serial/by-id/…`.
 pub struct SerialDevice {
     path: PathBuf,
+    flow: FlowControl,
 }
 
 impl SerialDevice {
     /// A port at `path`; nothing is opened yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), flow: FlowControl::None }
+    }
+
+    /// The same with flow control.
+    #[must_use]
+    pub fn with_flow(self, flow: FlowControl) -> Self {
+        Self { flow, ..self }
     }
 
     fn error(&self, error: serialport::Error) -> PortError {
@@ -44,8 +54,10 @@ impl SerialDevice {
 impl Port for SerialDevice {
     fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
         let path = self.path.to_string_lossy();
-        let line =
-            tokio_serial::new(path, baud).open_native_async().map_err(|error| self.error(error))?;
+        let line = tokio_serial::new(path, baud)
+            .flow_control(self.flow)
+            .open_native_async()
+            .map_err(|error| self.error(error))?;
         let mut line = OpenLine(line);
         // What arrived before we came belongs to nobody. Ptys and some adapters refuse.
         let _ = line.discard_input();

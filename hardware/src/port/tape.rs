@@ -7,105 +7,25 @@
 //! device is kept until the device is ready ([`Remembers`]), and stands at the recording's
 //! beginning.
 
+mod event;
+mod memory;
 #[cfg(test)]
 pub(crate) mod testing;
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
-use super::card::tape::CardEvent;
-use super::packets::{HEADER, MOST_DATA};
+use self::memory::PortMemory;
 use super::{BoxedLine, Line, ModemLines, Port, PortError};
-use crate::device::{State, Status, Trouble};
+use crate::device::{Status, Trouble};
 
-/// Events of one start of a device that are kept at most: a SAM-V module tried at all five rates
-/// needs 40.
-const KEPT_EVENTS: usize = 64;
-
-/// Pieces of a start that are kept beyond it: a SAM-V module's status and id have 27 bytes at most.
-const KEPT_BYTES: usize = 64;
-
-/// A device's answer that there is nothing: no card has 11 bytes.
-const SHORT_ANSWER: usize = 16;
-
-/// The same of a device that answers in packets: one HID report of 64 bytes, or a head and a rest.
-const SHORT_PACKETS: usize = 80;
-
-/// A device may take so long before it begins to answer: a SAM-V module 2 s before a card's data.
-const ANSWER: Duration = Duration::from_millis(2500);
-
-/// After such a pause an answer, or a code, is over: the slowest rate brings a byte a millisecond.
-/// Drivers pause for longer between two looks.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// What happened at a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PortEvent {
-    /// The line was opened.
-    Opened {
-        /// Its rate.
-        baud: u32,
-        /// The modem lines that the far end holds, where the port has some.
-        modem: Option<ModemLines>,
-    },
-    /// The line could not be opened.
-    NotOpened(OpenFailure),
-    /// Bytes went out to the device.
-    Out(Bytes),
-    /// Bytes came in from the device, as the driver got them in one piece.
-    In(Bytes),
-    /// The rate of the open line was changed.
-    Baud(u32),
-    /// Reading ended or failed: the far end is gone.
-    Gone(LineFault),
-    /// Writing failed.
-    NotWritten(LineFault),
-    /// The driver let go of the line.
-    Closed,
-    /// What a card port knows besides commands and answers.
-    Card(CardEvent),
-}
-
-/// Why a line was not opened: a [`PortError`] that can be written down.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenFailure {
-    /// The port's name.
-    pub port: String,
-    /// What was wrong.
-    pub kind: OpenFailureKind,
-}
-
-/// The kinds of [`PortError`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OpenFailureKind {
-    /// [`PortError::Absent`]
-    Absent,
-    /// [`PortError::Denied`]
-    Denied,
-    /// [`PortError::Held`]
-    Held,
-    /// [`PortError::Other`]
-    Other(LineFault),
-}
-
-/// An end of reading, or an error of a line, that can be written down.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LineFault {
-    /// Nothing more to read, without an error.
-    End,
-    /// The operating system's error of this number (`errno`).
-    Os(i32),
-    /// An error that has words only.
-    Words(String),
-}
+pub use self::event::{LineFault, OpenFailure, OpenFailureKind, PortEvent};
 
 /// Takes what happens at ports.
 pub trait Tape: Send + Sync {
@@ -129,51 +49,6 @@ pub trait Remembers: Send + Sync {
     fn is_busy(&self) -> bool;
 }
 
-impl From<&PortError> for OpenFailure {
-    fn from(error: &PortError) -> Self {
-        let (port, kind) = match error {
-            PortError::Absent { port } => (port, OpenFailureKind::Absent),
-            PortError::Denied { port } => (port, OpenFailureKind::Denied),
-            PortError::Held { port } => (port, OpenFailureKind::Held),
-            PortError::Other { port, source } => {
-                (port, OpenFailureKind::Other(LineFault::from(source)))
-            }
-        };
-        Self { port: port.clone(), kind }
-    }
-}
-
-impl From<OpenFailure> for PortError {
-    fn from(failure: OpenFailure) -> Self {
-        let port = failure.port;
-        match failure.kind {
-            OpenFailureKind::Absent => Self::Absent { port },
-            OpenFailureKind::Denied => Self::Denied { port },
-            OpenFailureKind::Held => Self::Held { port },
-            OpenFailureKind::Other(fault) => Self::Other { port, source: fault.into() },
-        }
-    }
-}
-
-impl From<&io::Error> for LineFault {
-    fn from(error: &io::Error) -> Self {
-        match error.raw_os_error() {
-            Some(number) => Self::Os(number),
-            None => Self::Words(error.to_string()),
-        }
-    }
-}
-
-impl From<LineFault> for io::Error {
-    fn from(fault: LineFault) -> Self {
-        match fault {
-            LineFault::End => io::ErrorKind::UnexpectedEof.into(),
-            LineFault::Os(number) => Self::from_raw_os_error(number),
-            LineFault::Words(words) => Self::other(words),
-        }
-    }
-}
-
 /// How a device and its driver speak, which decides when a recording may begin and what it has to
 /// begin with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -191,196 +66,6 @@ pub enum Flow {
     /// What holds until something else is said, such as a switch: a recording begins with the last
     /// that was said.
     Levels,
-}
-
-/// What a port was like before the tape began. Clones are handles on the same port.
-#[derive(Clone)]
-struct PortMemory(Arc<Mutex<Remembered>>, Flow);
-
-#[derive(Default)]
-struct Remembered {
-    /// The last attempt to open, and what the driver and its device have said since, up to
-    /// readiness. Nothing of a person: that comes when a device is ready.
-    events: Vec<PortEvent>,
-    settled: bool,
-    /// How reading ended or writing failed, when it has.
-    gone: Option<PortEvent>,
-    /// When something last passed, and whether it was to the device.
-    last: Option<(Instant, bool)>,
-    /// What was asked last, and the answer if it is a short one.
-    asked: Option<Bytes>,
-    answered: Option<Bytes>,
-    /// The first packet on the line, as far as it has come, of [`Flow::Packets`].
-    description: BytesMut,
-    /// What was said last and holds, of [`Flow::Levels`].
-    level: Option<Bytes>,
-}
-
-impl Remembers for PortMemory {
-    /// How the line was opened or not opened last, what was said to start the device, and what was
-    /// asked last, if the answer was short: how the device answers when there is nothing. Of a line
-    /// that has ended, how it ended.
-    fn events(&self) -> Vec<PortEvent> {
-        let memory = self.lock();
-        let mut events = memory.events.clone();
-        if !memory.description.is_empty() {
-            let behind = events.len().min(1);
-            events.insert(behind, PortEvent::In(memory.description.clone().freeze()));
-        }
-        if let (Some(asked), Some(answered)) = (&memory.asked, &memory.answered)
-            && memory.settled
-        {
-            events.push(PortEvent::Out(asked.clone()));
-            events.push(PortEvent::In(answered.clone()));
-        }
-        events.extend(memory.level.clone().map(PortEvent::In));
-        events
-    }
-
-    fn is_busy(&self) -> bool {
-        if matches!(self.1, Flow::Stream | Flow::Levels) {
-            return false;
-        }
-        self.lock()
-            .last
-            .is_some_and(|(at, asked)| at.elapsed() < if asked { ANSWER } else { PAUSE })
-    }
-}
-
-impl PortMemory {
-    fn attempt(&self, event: PortEvent) {
-        let mut memory = self.lock();
-        memory.events.clear();
-        memory.events.push(event);
-        memory.settled = false;
-        memory.gone = None;
-        (memory.asked, memory.answered, memory.level) = (None, None, None);
-        memory.description.clear();
-    }
-
-    fn gone(&self, event: PortEvent) {
-        self.lock().gone = Some(event);
-    }
-
-    fn closed(&self) {
-        let mut memory = self.lock();
-        memory.level = None;
-        memory.description.clear();
-        match memory.gone.take() {
-            Some(gone) => {
-                memory.events.truncate(1);
-                memory.events.push(gone);
-            }
-            None => memory.events.clear(),
-        }
-    }
-
-    /// Something on the open line, and the bytes that passed, if it was that, and whether they were
-    /// the driver's.
-    fn keep(
-        &self,
-        status: &Status,
-        passed: Option<(bool, &[u8])>,
-        event: impl FnOnce() -> PortEvent,
-    ) {
-        let mut memory = self.lock();
-        if self.1 == Flow::Stream {
-            // What was said until the driver has asked for the stream; the stream is none of it.
-            let is_short = passed.is_none_or(|(_, bytes)| bytes.len() <= KEPT_BYTES);
-            if !memory.settled && is_short && memory.events.len() < KEPT_EVENTS {
-                memory.events.push(event());
-            }
-            memory.settled |= matches!(passed, Some((true, _)));
-            return;
-        }
-        let passed = match (passed, self.1) {
-            (Some((false, bytes)), Flow::Packets) => {
-                let behind = memory.describe(bytes);
-                if behind.is_empty() {
-                    return;
-                }
-                Some((false, behind))
-            }
-            _ => passed,
-        };
-        let event = || match passed {
-            Some((false, bytes)) => PortEvent::In(Bytes::copy_from_slice(bytes)),
-            _ => event(),
-        };
-        match (passed, self.1) {
-            (_, Flow::Stream) | (None, _) => {}
-            (Some((true, bytes)), _) => memory.asked(bytes),
-            (Some((false, bytes)), Flow::Pieces) => memory.answered(bytes, SHORT_ANSWER),
-            (Some((false, bytes)), Flow::Packets) => memory.answered_in_packets(bytes),
-            (Some((false, bytes)), Flow::Levels) => {
-                memory.level = memory.settled.then(|| Bytes::copy_from_slice(bytes));
-            }
-        }
-        if memory.settled {
-            return;
-        }
-        if memory.events.len() >= KEPT_EVENTS || status.snapshot().state == State::Ready {
-            memory.settle(if self.1 == Flow::Packets { SHORT_PACKETS } else { KEPT_BYTES });
-            if let (Some((false, bytes)), Flow::Levels) = (passed, self.1) {
-                memory.level = Some(Bytes::copy_from_slice(bytes));
-            }
-        } else {
-            memory.events.push(event());
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Remembered> {
-        // Nothing that can panic runs under the lock, so a poisoned one is still whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Remembered {
-    /// The driver has asked this.
-    fn asked(&mut self, bytes: &[u8]) {
-        self.last = Some((Instant::now(), true));
-        self.answered = None;
-        self.asked = Some(Bytes::copy_from_slice(bytes));
-    }
-
-    /// The device has said this.
-    fn answered(&mut self, bytes: &[u8], most: usize) {
-        self.last = Some((Instant::now(), false));
-        let short = self.answered.is_none() && bytes.len() <= most;
-        self.answered = short.then(|| Bytes::copy_from_slice(bytes));
-        if !short {
-            self.asked = None;
-        }
-    }
-
-    /// The same of a device that answers in packets, of which an answer may have several.
-    fn answered_in_packets(&mut self, bytes: &[u8]) {
-        let answer = [self.answered.take().unwrap_or_default(), bytes.to_vec().into()].concat();
-        self.answered(&answer, SHORT_PACKETS);
-    }
-
-    /// Takes what belongs to the first packet on the line; what is behind it.
-    fn describe<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let length = |told: &BytesMut| match told.get(1..HEADER) {
-            Some(&[a, b, c, d]) => HEADER + u32::from_be_bytes([a, b, c, d]) as usize,
-            _ => HEADER,
-        };
-        let mut rest = bytes;
-        while self.description.len() < length(&self.description).min(HEADER + MOST_DATA)
-            && let Some((next, behind)) = rest.split_first()
-        {
-            self.description.extend_from_slice(&[*next]);
-            rest = behind;
-        }
-        rest
-    }
-
-    /// The device is ready; no piece of more bytes than `kept` is kept of its start.
-    fn settle(&mut self, kept: usize) {
-        self.settled = true;
-        // What is longer than a device's answers about itself may be the rest of a reading.
-        self.events.retain(|event| !matches!(event, PortEvent::In(bytes) if bytes.len() > kept));
-    }
 }
 
 /// A port with a tape around it.
@@ -401,7 +86,7 @@ impl Taped {
     /// `port`, the port of the device with this status, whose events go to `tape`.
     #[must_use]
     pub fn new(port: Box<dyn Port>, status: &Status, flow: Flow, tape: Arc<dyn Tape>) -> Self {
-        let memory = PortMemory(Arc::default(), flow);
+        let memory = PortMemory::new(flow);
         tape.register(status.name(), Arc::new(memory.clone()));
         Self { port, head: Head { tape, memory, status: status.clone() } }
     }

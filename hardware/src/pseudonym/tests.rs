@@ -290,6 +290,22 @@ fn controls_of_a_binary_code_become_controls_that_are_no_digits() {
 }
 
 #[test]
+fn a_png_keeps_its_length_and_its_size_in_dots() {
+    let mut real = io::Cursor::new(Vec::new());
+    let picture = image::GrayImage::from_fn(376, 120, |x, y| image::Luma([(x * y % 251) as u8]));
+    picture.write_to(&mut real, image::ImageFormat::Png).unwrap();
+    let real = real.into_inner();
+    let invented = pseudonyms(1).picture(&real);
+    assert_eq!(invented.len(), real.len());
+    let shown = image::load_from_memory(&invented).unwrap().to_luma8();
+    assert_eq!(shown.dimensions(), (376, 120));
+    assert!(shown.pixels().all(|pixel| pixel == shown.get_pixel(0, 0)));
+    // What is no picture becomes none.
+    let invented = pseudonyms(1).picture(b"no picture");
+    assert!(invented.len() == 10 && image::load_from_memory(&invented).is_err());
+}
+
+#[test]
 fn a_picture_keeps_its_length_to_the_byte_and_can_be_shown() {
     let pseudonyms = pseudonyms(1);
     let mut shortest = None;

@@ -1,6 +1,6 @@
 //! The second screen.
 
-use crate::config::rule::one_of;
+use crate::config::rule::{colour, name, one_of, optional};
 use crate::config::schema::section;
 use crate::config::words::drivers;
 
@@ -13,10 +13,19 @@ drivers! {
 }
 
 section! {
-    /// The screen that shows a picture to the customer.
+    /// The screen that shows a picture to the customer. It belongs to the session of the kiosk's user:
+    /// `[session]` says where that is.
     SecondScreen {
         /// What drives it.
         driver: SecondScreenDriver = SecondScreenDriver::None;
         "driver", Default(r#""none""#), one_of(), Restart;
+        /// The output, as `xrandr` or `hharome devices` names it. Left out: the first that is not the
+        /// primary one. The other screens are the operator's: when this one is unplugged or mirrors
+        /// another, nothing is shown anywhere.
+        output: Option<String> = None;
+        "output", Example(r#""HDMI-1""#), optional(name("an output's name, such as HDMI-1")), Restart;
+        /// The colour around a picture of another shape than the screen's, and behind a transparent one.
+        background: [u8; 3] = [0; 3];
+        "background", Default(r##""#000000""##), colour(), Restart;
     }
 }

@@ -180,7 +180,7 @@ const DEVICES: [&str; 13] = [
 /// What the daemon's own calls can be told to do.
 const VERBS: &[&str] = &[
     "put", "lift", "scan", "fault", "enter", "cancel", "tone", "wav", "silence", "come", "go",
-    "pulse", "key", "touch", "type",
+    "pulse", "key", "touch", "type", "paper", "restart",
 ];
 
 /// What a simulated device can suffer from.
@@ -197,6 +197,14 @@ const FAULTS: &[&str] = &[
     "stall",
     "fast",
     "gap",
+    "paper-out",
+    "near-end",
+    "cover-open",
+    "offline",
+    "cutter",
+    "hot",
+    "broken",
+    "crash",
     "none",
 ];
 

@@ -254,7 +254,7 @@ fn picture(pseudonyms: &Pseudonyms, text: &str) -> String {
         if bytes.starts_with(&JPEG_HEAD) {
             pseudonyms.jpeg(bytes)
         } else {
-            pseudonyms.bytes("picture", bytes)
+            pseudonyms.picture(bytes)
         }
     };
     prefix + &in_base64(base64, filler).unwrap_or_else(|| pseudonyms.text(base64))

@@ -25,11 +25,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
 use super::found::{self, Ability};
-use super::watch::Watch;
-use super::{EV_KEY, EV_SW, EV_SYN, InputEvent, Records, SYN_DROPPED, SYN_REPORT};
+use super::{EV_KEY, EV_SW, EV_SYN, InputEvent, Records, SYN_DROPPED, SYN_REPORT, watch_for};
 use crate::device::Trouble;
 use crate::port::place::Place;
-use crate::port::presence::RETRY;
+use crate::port::presence::{RETRY, Watch};
 use crate::port::{BoxedLine, Line, Port, PortError};
 
 /// How long udev may take to give a new device file to its group: it does within some 50 ms, more
@@ -70,7 +69,7 @@ impl EvdevPort {
 
     /// Ends when a device that was not there has come, and udev has had time to share it.
     async fn appeared(&mut self) {
-        let watch = self.watch.get_or_insert_with(|| Watch::begin(&self.place));
+        let watch = self.watch.get_or_insert_with(|| watch_for(&self.place));
         loop {
             let there = found::devices(&self.place, self.ability).into_iter().next();
             match there {
@@ -91,7 +90,7 @@ impl EvdevPort {
                     self.vanished = false;
                     watch.changed().await;
                     // A folder that was not there before may have come.
-                    *watch = Watch::begin(&self.place);
+                    *watch = watch_for(&self.place);
                 }
             }
         }
@@ -101,7 +100,7 @@ impl EvdevPort {
 impl Port for EvdevPort {
     fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
         if self.watch.is_none() {
-            self.watch = Some(Watch::begin(&self.place));
+            self.watch = Some(watch_for(&self.place));
         }
         let line = self.look()?;
         self.watch = None;
@@ -116,7 +115,7 @@ impl Port for EvdevPort {
             if matches!(trouble, Trouble::Absent { .. }) {
                 self.appeared().await;
             } else {
-                let watch = self.watch.get_or_insert_with(|| Watch::begin(&self.place));
+                let watch = self.watch.get_or_insert_with(|| watch_for(&self.place));
                 let _ = timeout(RETRY, watch.changed()).await;
             }
         })

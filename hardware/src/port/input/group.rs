@@ -17,12 +17,11 @@ use tokio::time::timeout;
 
 use super::evdev::EvdevLine;
 use super::found::{self, Ability, Found};
-use super::watch::Watch;
-use super::{EV_SYN, InputEvent, SYN_REPORT};
+use super::{EV_SYN, InputEvent, SYN_REPORT, watch_folder};
 use crate::device::{Status, Trouble};
 use crate::input::Presence;
 use crate::port::place::Place;
-use crate::port::presence::RETRY;
+use crate::port::presence::{RETRY, Watch};
 use crate::port::{BoxedLine, Line, Port, PortError};
 
 /// Which devices.
@@ -99,7 +98,7 @@ impl GroupPort {
 
 impl Port for GroupPort {
     fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let watch = self.watch.take().unwrap_or_else(Watch::of_all);
+        let watch = self.watch.take().unwrap_or_else(watch_folder);
         let mut line = GroupLine {
             group: self.group.clone(),
             status: self.status.clone(),
@@ -109,7 +108,7 @@ impl Port for GroupPort {
         };
         let wrong = line.join();
         if line.members.is_empty() {
-            self.watch = Some(Watch::of_all());
+            self.watch = Some(watch_folder());
             return Err(wrong.unwrap_or_else(|| self.group.absent()));
         }
         let end_of_state = InputEvent { kind: EV_SYN, code: SYN_REPORT, value: 0 };
@@ -122,7 +121,7 @@ impl Port for GroupPort {
         trouble: &'a Trouble,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
-            let watch = self.watch.get_or_insert_with(Watch::of_all);
+            let watch = self.watch.get_or_insert_with(watch_folder);
             if !matches!(trouble, Trouble::Absent { .. }) || !self.group.found().is_empty() {
                 // Its permissions may be on their way; or it is just going.
                 let _ = timeout(RETRY, watch.changed()).await;
@@ -130,7 +129,7 @@ impl Port for GroupPort {
             }
             while self.group.found().is_empty() {
                 watch.changed().await;
-                *watch = Watch::of_all();
+                *watch = watch_folder();
             }
         })
     }
@@ -152,12 +151,12 @@ impl GroupPresence {
 
 impl Presence for GroupPresence {
     fn changed(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(self.watch.get_or_insert_with(Watch::of_all).changed())
+        Box::pin(self.watch.get_or_insert_with(watch_folder).changed())
     }
 
     fn trouble(&mut self) -> Option<Trouble> {
         // From now on: what is looked at next is newer than it.
-        self.watch = Some(Watch::of_all());
+        self.watch = Some(watch_folder());
         self.group.found().is_empty().then(|| self.group.absent().into())
     }
 }
@@ -222,7 +221,7 @@ impl AsyncRead for GroupLine {
     ) -> Poll<io::Result<()>> {
         let group = &mut *self;
         while group.next_change.as_mut().poll(cx).is_ready() {
-            group.next_change = Box::pin(after_change(Watch::of_all()));
+            group.next_change = Box::pin(after_change(watch_folder()));
             group.join();
         }
         let mut chunk = [0; 1024];

@@ -28,6 +28,10 @@ const EARLY: i64 = 50_000;
 /// drivers wait for a short answer (500 ms) with room to spare.
 const EARLIEST: i64 = 300_000;
 
+/// The same of a driver that works before it asks, as one that lays out a page does: that takes no time
+/// in a replay.
+const LEISURE: i64 = 10_000_000;
+
 /// What a driver says so soon after the opening it says because of it, in microseconds.
 const AT_ONCE: i64 = 1_000_000;
 
@@ -112,6 +116,8 @@ pub(super) enum Belongs {
 pub(super) struct Exchanges {
     /// The device says nothing but answers.
     polled: bool,
+    /// The driver works before it asks.
+    leisurely: bool,
     /// What comes next on the tape answers a request that was passed over.
     orphaned: bool,
     window: VecDeque<Exchange>,
@@ -136,6 +142,16 @@ impl Exchanges {
     /// Of a device that says nothing but answers, or not.
     pub(super) fn new(polled: bool) -> Self {
         Self { polled, ..Self::default() }
+    }
+
+    /// The same of a driver that works before it asks, or not.
+    pub(super) fn leisurely(self, leisurely: bool) -> Self {
+        Self { leisurely, ..self }
+    }
+
+    /// How early the next request may come at all.
+    fn earliest(&self) -> i64 {
+        if self.leisurely { LEISURE } else { EARLIEST }
     }
 
     /// Another line begins, opened at `micros`, if that is known: what is left of the last one. The
@@ -311,7 +327,7 @@ impl Exchanges {
     fn take_next(&mut self, now: i64) -> Option<Vec<Chunk>> {
         let idle = self.is_idle(0);
         let exchange = self.window.pop_front()?;
-        let at_once = exchange.before || exchange.micros - now > EARLIEST;
+        let at_once = exchange.before || exchange.micros - now > self.earliest();
         let from = if at_once { now } else { now.max(exchange.micros) };
         let answer = exchange.answer_from(from);
         self.remember(exchange, idle);
@@ -331,6 +347,7 @@ impl Exchanges {
             let before = if at == 0 { self.last.as_ref() } else { self.window.get(at - 1) };
             let early = match before.filter(|before| before.same(exchange)) {
                 Some(before) => (exchange.micros - before.micros).clamp(EARLY, EARLIEST),
+                None if at == 0 && self.leisurely => LEISURE,
                 None => EARLY,
             };
             return (exchange.micros - now <= early).then_some(at);

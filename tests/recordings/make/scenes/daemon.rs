@@ -64,6 +64,15 @@ impl Stage {
         self.spawn(listen, sections, &["--record", &self.name], None).await
     }
 
+    /// [`Stage::start`] with a variable in its environment.
+    pub(super) async fn start_beside(
+        &self,
+        variable: (&'static str, PathBuf),
+        sections: &str,
+    ) -> Daemon {
+        self.spawn("", sections, &["--record", &self.name], Some(variable)).await
+    }
+
     /// A daemon that records nothing yet.
     pub(super) async fn start_unrecorded(&self, sections: &str) -> Daemon {
         self.spawn("", sections, &[], None).await
@@ -71,12 +80,12 @@ impl Stage {
 
     /// A daemon at the readers of this service that records from the start.
     pub(super) async fn start_at(&self, service: &Pcscd, sections: &str) -> Daemon {
-        self.spawn("", sections, &["--record", &self.name], Some(service)).await
+        self.spawn("", sections, &["--record", &self.name], Some(readers_of(service))).await
     }
 
     /// A daemon at the readers of this service that records nothing.
     pub(super) async fn start_unrecorded_at(&self, service: &Pcscd, sections: &str) -> Daemon {
-        self.spawn("", sections, &[], Some(service)).await
+        self.spawn("", sections, &[], Some(readers_of(service))).await
     }
 
     /// The recording's name.
@@ -89,13 +98,13 @@ impl Stage {
         listen: &str,
         sections: &str,
         arguments: &[&str],
-        readers: Option<&Pcscd>,
+        variable: Option<(&'static str, PathBuf)>,
     ) -> Daemon {
         write_config(&self.folder, listen, sections);
         let mut child = Command::new(env!("CARGO_BIN_EXE_hharome"))
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .envs(readers.map(|readers| ("PCSCLITE_CSOCK_NAME", readers.socket())))
+            .envs(variable)
             .current_dir(&self.folder)
             .args(["serve", "--config"])
             .arg(self.folder.join("config.toml"))
@@ -118,6 +127,11 @@ impl Stage {
         daemon.says("listening transport=\"ws\"", 1).await;
         daemon
     }
+}
+
+/// How a program finds this PC/SC service.
+fn readers_of(service: &Pcscd) -> (&'static str, PathBuf) {
+    ("PCSCLITE_CSOCK_NAME", service.socket())
 }
 
 fn write_config(folder: &Path, listen: &str, sections: &str) {

@@ -1,8 +1,8 @@
 //! The scenes that are recorded, and the stage that they are played on.
 //!
 //! A scene is one behaviour of the bridge: it starts the daemon, works devices at the far ends of
-//! ptys, in memory and in a PC/SC service of its own, plays the clients, and stops the daemon. It waits for events and never for a time, but
-//! for the pauses that people make between two gestures. What must be so is insisted on: a
+//! ptys, in memory and in a PC/SC service of its own, plays the clients, and stops the daemon. It waits
+//! for events and never for a time, but for the pauses that people make between two gestures. What must be so is insisted on: a
 //! recording of something else than it says is not kept.
 
 use std::future::Future;
@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
+#[expect(dead_code, reason = "the tests of sound use all of it")]
+#[path = "../../../alsa/mod.rs"]
+mod alsa;
 mod card_calls;
 mod card_life;
 mod card_readers;
@@ -22,6 +25,8 @@ mod cpu_cards;
 mod daemon;
 mod life;
 mod line_trouble;
+mod microphone;
+mod operation;
 mod other_reader;
 #[expect(dead_code, unused_imports, reason = "the tests of cards use all of it")]
 #[path = "../../../pcscd/mod.rs"]
@@ -29,6 +34,7 @@ mod pcscd;
 mod presence;
 mod psams;
 mod reader;
+mod receipts;
 mod scanner;
 mod scanner_trouble;
 mod slow;
@@ -103,6 +109,9 @@ pub(crate) fn all() -> Vec<Scene> {
         card_life::scenes(),
         presence::scenes(),
         speech::scenes(),
+        receipts::scenes(),
+        microphone::scenes(),
+        operation::scenes(),
         wire::scenes(),
         slow::scenes(),
         life::scenes(),
@@ -118,8 +127,9 @@ pub(crate) fn secrets() -> (Vec<&'static str>, Vec<&'static str>) {
     let numbers = ["990102951123002", "99010320000229002X"];
     // One character is in any text.
     let names = social_security::NAMES.into_iter().filter(|name| name.chars().count() > 1);
-    let data = psams::DATA.into_iter().chain([presence::FOREIGN]);
-    (names.chain(numbers).collect(), data.collect())
+    let names = names.chain([receipts::CUSTOMER]);
+    let data = psams::DATA.into_iter().chain([presence::FOREIGN, microphone::VOICE]);
+    (names.chain(numbers).chain([operation::TYPED]).collect(), data.collect())
 }
 
 /// Ample for anything on a slow, busy machine; only failures take that long.

@@ -11,6 +11,9 @@ const CHANNEL: &str = "ampeOperationTimeout";
 
 const SECTIONS: &str = "[input]\ndriver = \"simulated\"\n[timeouts]\noperation = 400\n";
 
+/// What is typed: no recording may hold it.
+pub(super) const TYPED: &str = "Nobody 4711";
+
 /// Half a countdown: somebody hesitates.
 const HALF: Duration = Duration::from_millis(200);
 
@@ -61,7 +64,7 @@ async fn goes_on(stage: Stage) {
     daemon.ready("input", 1).await;
     let (mut client, mut hand) = (daemon.tcp().await, daemon.unix().await);
     client.ask(start()).await;
-    for (verb, text) in [("touch", ""), ("key", ""), ("type", "Nobody 4711")] {
+    for (verb, text) in [("touch", ""), ("key", ""), ("type", TYPED)] {
         hesitates(1).await;
         let reply = hand.ask(simulate("input", verb, "text", text)).await;
         assert_eq!(reply["res"]["success"], true, "{reply}");

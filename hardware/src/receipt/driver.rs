@@ -1,0 +1,529 @@
+//! The driver of ESC/POS printers: one receipt at a time onto paper, and whether it is there.
+//!
+//! ```text
+//! open ─► how are you? ─► ready ◄────────────────────────────────────────────────────┐
+//!   job ─► how are you? ─► journal: begun ─► bands ─► cut ─► GS r 1 ─► answered: printed ─┤
+//!              │ cannot print: nothing is sent   │ says why it stopped, goes, stands still │
+//!              └─────────────► failed ◄──────────┴────────────────────────────────────────┘
+//! ```
+//!
+//! `GS r 1` is answered in order with the data, so its answer proves that all before it was carried out;
+//! `DLE EOT` is answered at once and tells why that answer does not come. Such marks stand between the
+//! bands as well: they tell how far a receipt has come, and keep no more than [`WINDOW`] of them in the
+//! printer's buffer, so that an inquiry gets through, and little comes out after the paper was filled
+//! up again. A printer that has never answered `GS r` gets all at once.
+//!
+//! A printer that was left in the middle of a receipt is brought to its senses before the next: white
+//! for the rest of the band that it waits for, then a cut, so that the next customer gets a receipt
+//! without the end of another's.
+
+mod talk;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use self::talk::{Stop, Talk};
+use super::escpos::{self, Block, Profile};
+use super::journal::Fate;
+use super::queue::Ready;
+use super::status::Obstacle;
+use super::{Ended, Jobs, PrintError, Progress};
+use crate::device::{Driver, State, Status, Trouble};
+use crate::port::BoxedLine;
+
+/// Blocks that may be in the printer's buffer: one that it prints, and one that it goes on with. Two
+/// bands of 24 rows have 3.5 KB on the widest usual paper, which leaves room for an inquiry in the 4 KB
+/// of small printers: a full buffer lets none through.
+const WINDOW: usize = 2;
+
+/// How long a printer may take for the first bytes on a fresh line, connecting included.
+const START: Duration = Duration::from_secs(5);
+
+/// A printer that is idle answers `GS r` within milliseconds, if it ever does.
+const PROBE: Duration = Duration::from_secs(1);
+
+/// How often a printer is asked how it is, while that is waited for.
+const ASK: Duration = Duration::from_secs(1);
+
+/// How often one that cannot print is asked whether it can.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// A line that has been idle for so long may be closed by the printer for that.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// For ever, as far as a printer is concerned.
+const EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// A head that is too hot, or a finger on the feed button, is waited for so long in the middle of a
+/// receipt.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Rows that a slow printer prints in a second: 50 mm.
+const SLOW: u32 = 400;
+
+/// Answers to marks of an earlier receipt come within this time of each other: a band and a cut of a
+/// slow printer.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// What `bridge.status` says of a printer without `GS r`.
+pub const CANNOT_CONFIRM: &str =
+    "confirm a print: it does not answer GS r, so success means that it has taken all and is well";
+
+/// What it says of one whose status is not asked for.
+pub const CANNOT_TELL: &str =
+    "tell how it is, nor confirm a print: status = false, so success means that it has taken all";
+
+/// What an operator chooses.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The speed of a serial line, in baud.
+    pub baud: u32,
+    /// How receipts are put.
+    pub profile: Profile,
+    /// The bytes of one row at most.
+    pub row_bytes: usize,
+    /// Whether the printer's status comes back.
+    pub status: bool,
+}
+
+/// The driver.
+pub struct EscposPrinter {
+    settings: Settings,
+    jobs: Jobs,
+    /// Whether it answers `GS r`; `None`: not known yet.
+    confirms: Option<bool>,
+    /// Bytes of a band that the printer may still wait for, if it was left in the middle of a receipt.
+    owed: Option<usize>,
+}
+
+impl EscposPrinter {
+    /// A driver that prints what comes through `jobs`.
+    #[must_use]
+    pub fn new(settings: Settings, jobs: Jobs) -> Self {
+        let known = jobs.journal().jobs();
+        let last = known.iter().rev().find(|job| job.begun);
+        let left = last.is_some_and(|job| !matches!(job.fate, Fate::Printed | Fate::Sent));
+        let owed = left.then(|| band_bytes(&settings));
+        Self { settings, jobs, confirms: None, owed }
+    }
+}
+
+/// The bytes of the largest band.
+fn band_bytes(settings: &Settings) -> usize {
+    usize::from(settings.profile.band_rows) * settings.row_bytes
+}
+
+impl Driver for EscposPrinter {
+    fn baud(&self) -> u32 {
+        self.settings.baud
+    }
+
+    async fn run(&mut self, line: BoxedLine, status: &Status) -> Option<Trouble> {
+        self.serve(&mut Talk::new(line), status).await.err()
+    }
+
+    fn unusable(&mut self, trouble: &Trouble) {
+        self.jobs.refuse(trouble);
+    }
+}
+
+impl EscposPrinter {
+    /// Ends without a trouble when the line was closed after it had been idle, as network printers do:
+    /// it is opened again at once, and only if that fails the printer is gone.
+    async fn serve(&mut self, talk: &mut Talk, status: &Status) -> Result<(), Trouble> {
+        self.start(talk, status).await?;
+        let (mut told, mut idle) = (None, Instant::now());
+        let mut settled = talk.condition().obstacle().is_none();
+        loop {
+            if talk.has_confirmed() && self.confirms != Some(true) {
+                self.confirms = Some(true);
+                status.can_do(CANNOT_CONFIRM);
+            }
+            let obstacle = talk.condition().obstacle();
+            if told != Some(obstacle) {
+                self.tell(status, obstacle);
+                told = Some(obstacle);
+            }
+            if self.settings.status {
+                status.learn("paper", talk.paper());
+                if obstacle.is_none() && !settled && self.owed.is_none() {
+                    settled = true;
+                    self.settle(talk, status).await?;
+                    continue;
+                }
+            }
+            let ready = tokio::select! {
+                biased;
+                heard = talk.hear() => match heard {
+                    Ok(()) => continue,
+                    Err(_) if idle.elapsed() >= IDLE => return Ok(()),
+                    Err(error) => return Err(gone(error)),
+                },
+                ready = self.jobs.next() => ready,
+                () = sleep(LOOK), if obstacle.is_some() => {
+                    self.ask(talk).await?;
+                    continue;
+                }
+            };
+            if obstacle.is_none() {
+                status.set(State::Busy);
+            }
+            let result = self.print(talk, &ready, status).await;
+            let over = match &result {
+                Err(PrintError::Gone { detail, .. }) => {
+                    Some(Trouble::Absent { detail: detail.clone() })
+                }
+                Err(PrintError::Trouble(trouble)) => Some(trouble.clone()),
+                _ => None,
+            };
+            self.jobs.end(ready, result).await;
+            if let Some(trouble) = over {
+                return Err(trouble);
+            }
+            if obstacle.is_none() {
+                status.set(State::Ready);
+            }
+            idle = Instant::now();
+        }
+    }
+
+    /// The state for `bridge.status`. A printer that cannot print is served all the same: it says so to
+    /// each receipt, and when it can again.
+    fn tell(&self, status: &Status, obstacle: Option<Obstacle>) {
+        self.jobs.recover();
+        match obstacle {
+            None => status.started(),
+            Some(obstacle) => {
+                status.trouble(&Trouble::Failed { detail: format!("the printer: {obstacle}") });
+            }
+        }
+    }
+
+    /// Whether somebody is there, and how it is.
+    async fn start(&mut self, talk: &mut Talk, status: &Status) -> Result<(), Trouble> {
+        if !self.settings.status {
+            status.cannot_do(CANNOT_TELL);
+            // A socket is connected with the first bytes.
+            return self.write(talk, &escpos::INIT).await;
+        }
+        if let Err(silent) = self.ask(talk).await {
+            let Some(owed) = self.owed else { return Err(silent) };
+            // It may wait for the rest of a band, and take the question for dots.
+            self.write(talk, &vec![0; owed]).await?;
+            self.owed = Some(0);
+            self.ask(talk).await?;
+        }
+        if talk.condition().obstacle().is_none() && self.owed.is_none() {
+            self.settle(talk, status).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks a printer that can print to tell of itself, and finds out whether it confirms.
+    async fn settle(&mut self, talk: &mut Talk, status: &Status) -> Result<(), Trouble> {
+        self.write(talk, &[&escpos::INIT[..], &escpos::STATUS_BACK].concat()).await?;
+        if self.confirms.is_none() {
+            talk.mark(0);
+            self.write(talk, &escpos::SENSORS).await?;
+            let limit = Instant::now() + PROBE;
+            while talk.marks() > 0 && Instant::now() < limit {
+                talk.hear_until(limit).await.map_err(gone)?;
+            }
+            self.confirms = Some(talk.marks() == 0);
+            talk.forget_marks();
+        }
+        if self.confirms == Some(false) {
+            status.cannot_do(CANNOT_CONFIRM);
+        }
+        Ok(())
+    }
+
+    /// All four inquiries.
+    async fn ask(&self, talk: &mut Talk) -> Result<(), Trouble> {
+        match talk.ask(START).await {
+            Ok(()) => Ok(()),
+            Err(Stop::Line(error)) => Err(gone(error)),
+            Err(Stop::Stalled | Stop::Obstacle(_)) => Err(Trouble::Failed {
+                detail:
+                    "the printer does not answer DLE EOT: switch it on, look after its cable and \
+                         its speed; set status = false in [printer] if its answers cannot come back"
+                        .to_owned(),
+            }),
+        }
+    }
+
+    async fn write(&self, talk: &mut Talk, bytes: &[u8]) -> Result<(), Trouble> {
+        match talk.write(bytes, Some(START)).await {
+            Ok(()) | Err(Stop::Obstacle(_)) => Ok(()),
+            Err(Stop::Line(error)) => Err(gone(error)),
+            Err(Stop::Stalled) => Err(Trouble::Failed {
+                detail: "the printer takes no data: switch it on, look after its cable and flow"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    /// A receipt onto paper.
+    async fn print(
+        &mut self,
+        talk: &mut Talk,
+        ready: &Ready,
+        status: &Status,
+    ) -> Result<Ended, PrintError> {
+        let mut run = Run {
+            limit: ready.limit,
+            progress: Progress {
+                rows: 0,
+                of: ready.job.rows,
+                confirmed: self.settings.status && self.confirms != Some(false),
+            },
+            began: Instant::now(),
+        };
+        if self.settings.status {
+            self.ask(talk).await?;
+            if let Some(what) = talk.condition().obstacle() {
+                return Err(PrintError::Obstacle { what, progress: run.progress });
+            }
+        }
+        self.jobs.journal().begin(ready.id).await?;
+        self.prepare(talk, status, &run).await?;
+        let mut result = self.bands(talk, &ready.job.blocks, &mut run).await;
+        match &mut result {
+            Ok(_) => self.owed = None,
+            // What was on the line may be lost.
+            Err(PrintError::Gone { .. }) => self.owed = Some(band_bytes(&self.settings)),
+            Err(_) => {}
+        }
+        if let Err(error) = &mut result {
+            // Of marks that were answered in the last moment, too.
+            error.came_to(talk.confirmed_rows());
+        }
+        talk.forget_marks();
+        result
+    }
+
+    /// Everything that has to be so before the first band.
+    async fn prepare(
+        &mut self,
+        talk: &mut Talk,
+        status: &Status,
+        run: &Run,
+    ) -> Result<(), PrintError> {
+        if let Some(owed) = self.owed {
+            self.sober(talk, owed, status, run).await?;
+            self.owed = None;
+        } else if self.settings.status {
+            self.settle(talk, status).await?;
+        } else {
+            talk.write(&escpos::INIT, run.limit).await.map_err(|stop| run.stopped(stop))?;
+        }
+        Ok(())
+    }
+
+    /// A printer that was left in the middle of a receipt ends that, and cuts it off. Marks of that
+    /// receipt may still be answered; the automatic status, which is asked for in order with the data
+    /// as well, comes behind their answers and tells them from the next.
+    async fn sober(
+        &mut self,
+        talk: &mut Talk,
+        owed: usize,
+        status: &Status,
+        run: &Run,
+    ) -> Result<(), PrintError> {
+        // A few more for a command that was cut short.
+        let mut bytes = vec![0; owed + 8];
+        bytes.extend(escpos::INIT);
+        bytes.extend(escpos::ending(&self.settings.profile));
+        if !self.settings.status {
+            return talk.write(&bytes, run.limit).await.map_err(|stop| run.stopped(stop));
+        }
+        bytes.extend(escpos::STATUS_BACK);
+        bytes.extend(escpos::SENSORS);
+        talk.begin_anew();
+        talk.write(&bytes, run.limit).await.map_err(|stop| run.stopped(stop))?;
+        let limit = run.limit.map(|limit| Instant::now() + limit);
+        while !talk.is_anew() {
+            let heard = talk.hear_until(Instant::now() + QUIET).await;
+            if heard.map_err(|error| run.gone(error))? {
+                self.able(talk, run).await?;
+                continue;
+            }
+            // It does not tell of itself: what was answered is all.
+            let never = self.confirms != Some(true) && !talk.has_confirmed();
+            if talk.has_answered_anew() || never {
+                break;
+            }
+            if limit.is_some_and(|limit| Instant::now() >= limit) {
+                return Err(run.stopped(Stop::Stalled));
+            }
+            talk.ask_ahead(run.limit).await.map_err(|stop| run.stopped(stop))?;
+        }
+        let confirms = talk.is_anew() || talk.has_answered_anew();
+        if self.confirms.is_none() {
+            self.confirms = Some(confirms);
+            if !confirms {
+                status.cannot_do(CANNOT_CONFIRM);
+            }
+        }
+        talk.forget_marks();
+        Ok(())
+    }
+
+    /// The bands, the cut, and what the printer says to it.
+    async fn bands(
+        &mut self,
+        talk: &mut Talk,
+        blocks: &[Block],
+        run: &mut Run,
+    ) -> Result<Ended, PrintError> {
+        let confirms = self.settings.status && self.confirms == Some(true);
+        for block in blocks {
+            self.able(talk, run).await?;
+            self.owed = Some(block.bytes.len());
+            let result = talk.write(&block.bytes, run.limit).await;
+            self.owed = Some(talk.unwritten());
+            run.note(talk, confirms);
+            result.map_err(|stop| run.stopped(stop))?;
+            if !confirms {
+                run.progress.rows = block.rows;
+            } else {
+                talk.mark(block.rows);
+                let sent = talk.write(&escpos::SENSORS, run.limit).await;
+                sent.map_err(|stop| run.stopped(stop))?;
+                while talk.marks() >= WINDOW {
+                    self.wait(talk, run).await?;
+                    run.note(talk, confirms);
+                }
+            }
+        }
+        let mut bytes = escpos::ending(&self.settings.profile);
+        if self.settings.status {
+            bytes.extend(escpos::SENSORS);
+        }
+        talk.mark(run.progress.of);
+        self.able(talk, run).await?;
+        talk.write(&bytes, run.limit).await.map_err(|stop| run.stopped(stop))?;
+        if !self.settings.status {
+            return Ok(Ended::Sent);
+        }
+        if confirms {
+            while talk.marks() > 0 {
+                self.wait(talk, run).await?;
+                run.note(talk, confirms);
+            }
+            return Ok(Ended::Printed);
+        }
+        self.well_after(talk, run).await
+    }
+
+    /// Goes on when the printer can print; a while is waited for what passes by itself.
+    async fn able(&self, talk: &mut Talk, run: &Run) -> Result<(), PrintError> {
+        let until = Instant::now() + PATIENCE;
+        while let Some(what) = talk.condition().obstacle() {
+            if !what.passes() || Instant::now() >= until {
+                return Err(PrintError::Obstacle { what, progress: run.progress });
+            }
+            let heard = talk.hear_until(Instant::now() + ASK).await;
+            if !heard.map_err(|error| run.gone(error))? {
+                talk.ask_ahead(run.limit).await.map_err(|stop| run.stopped(stop))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Something is heard of the printer, which is asked if it says nothing by itself.
+    async fn wait(&self, talk: &mut Talk, run: &Run) -> Result<(), PrintError> {
+        let marks = talk.marks();
+        let limit = run.limit.map(|limit| Instant::now() + limit);
+        loop {
+            let heard = talk.hear_until(Instant::now() + ASK).await;
+            let heard = heard.map_err(|error| run.gone(error))?;
+            self.able(talk, run).await?;
+            if talk.marks() < marks {
+                return Ok(());
+            }
+            if limit.is_some_and(|limit| Instant::now() >= limit) {
+                let all_taken = talk.marks() == 1 && !talk.is_silent();
+                let stalled = || run.stopped(Stop::Stalled);
+                return Err(if all_taken { PrintError::Unconfirmed } else { stalled() });
+            }
+            if !heard {
+                talk.ask_ahead(run.limit).await.map_err(|stop| run.stopped(stop))?;
+            }
+        }
+    }
+
+    /// What a printer that cannot confirm says when it has had the time to print.
+    async fn well_after(&self, talk: &mut Talk, run: &Run) -> Result<Ended, PrintError> {
+        let by = run.began + run.paper_time();
+        loop {
+            // The question stands behind all data that the line has taken.
+            let limit = run.limit.unwrap_or(EVER).saturating_add(run.paper_time());
+            talk.ask(limit).await.map_err(|stop| run.stopped(stop))?;
+            self.able(talk, run).await?;
+            if talk.marks() == 0 {
+                return Ok(Ended::Printed);
+            }
+            if Instant::now() >= by {
+                return Ok(Ended::Sent);
+            }
+            let next = (Instant::now() + ASK).min(by);
+            while talk.hear_until(next).await.map_err(|error| run.gone(error))? {}
+        }
+    }
+}
+
+/// One receipt's way.
+struct Run {
+    limit: Option<Duration>,
+    progress: Progress,
+    began: Instant,
+}
+
+impl Run {
+    /// How long a slow printer takes for all of it.
+    fn paper_time(&self) -> Duration {
+        Duration::from_millis(u64::from(self.progress.of) * 1000 / u64::from(SLOW))
+    }
+
+    /// Takes note of how far the printer says it is.
+    fn note(&mut self, talk: &Talk, confirms: bool) {
+        self.progress.confirmed = confirms;
+        if confirms {
+            self.progress.rows = talk.confirmed_rows();
+        }
+    }
+
+    fn gone(&self, error: std::io::Error) -> PrintError {
+        self.stopped(Stop::Line(error))
+    }
+
+    fn stopped(&self, stop: Stop) -> PrintError {
+        let progress = self.progress;
+        match stop {
+            Stop::Obstacle(what) => PrintError::Obstacle { what, progress },
+            Stop::Stalled => {
+                PrintError::Stalled { limit: self.limit.unwrap_or_default(), progress }
+            }
+            Stop::Line(error) => {
+                let detail = format!("the printer is gone: {}", words(&error));
+                PrintError::Gone { detail, progress }
+            }
+        }
+    }
+}
+
+fn gone(error: std::io::Error) -> Trouble {
+    Trouble::Absent { detail: format!("the printer is gone: {}", words(&error)) }
+}
+
+fn words(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => "its line has ended".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

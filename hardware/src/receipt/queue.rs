@@ -1,0 +1,327 @@
+//! The queue between those who want receipts and the driver.
+//!
+//! [`Printer`] is their side: a receipt has its place in the queue when [`Printer::print`] returns, is
+//! laid out on tokio's blocking threads, one at a time, and is written into the journal. From then on
+//! it is printed whoever still waits for it. [`Jobs`] is the driver's side: one task takes from it, in
+//! order. The queue ends with both.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, oneshot};
+
+use super::escpos::Job;
+use super::journal::{Fate, Journal, Record};
+use super::{Ended, PrintError, WAITING, WAITING_BYTES};
+use crate::device::{Status, Trouble};
+
+/// The side of those who want receipts. Clones are handles on the same queue.
+#[derive(Clone)]
+pub struct Printer(Arc<Shared>);
+
+/// The driver's side.
+pub struct Jobs(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    news: Notify,
+    /// None is being printed any more.
+    quiet: Notify,
+    /// One receipt is laid out at a time, in order.
+    laying_out: Semaphore,
+    journal: Journal,
+    status: Status,
+}
+
+#[derive(Default)]
+struct State {
+    /// In their order; `None`: being laid out.
+    waiting: VecDeque<(u64, Option<Ready>)>,
+    last: u64,
+    /// Why the printer cannot be used.
+    trouble: Option<PrintError>,
+    /// One is being printed.
+    printing: bool,
+    /// The daemon ends.
+    stopping: bool,
+}
+
+/// A receipt that can be printed.
+pub(super) struct Ready {
+    /// Its number in the journal.
+    pub(super) id: u64,
+    /// It.
+    pub(super) job: Job,
+    /// How long the printer may take nothing and say nothing; `None`: for ever.
+    pub(super) limit: Option<Duration>,
+    reply: Reply,
+}
+
+type Reply = oneshot::Sender<Result<Ended, PrintError>>;
+
+/// Why a receipt was not printed: it is wrong in itself, or the printer did not.
+#[derive(Debug)]
+pub enum Refused<E> {
+    /// It cannot be laid out.
+    Wrong(E),
+    /// It was not printed, or not wholly.
+    NotPrinted(PrintError),
+}
+
+/// A receipt on its way. Dropping it changes nothing for the receipt.
+pub struct Printing<E>(oneshot::Receiver<Result<Ended, Refused<E>>>);
+
+impl<E> Printing<E> {
+    /// How it ended.
+    ///
+    /// # Errors
+    /// Why it is not printed, or not wholly.
+    pub async fn ended(self) -> Result<Ended, Refused<E>> {
+        self.0.await.unwrap_or(Err(Refused::NotPrinted(PrintError::Stopped)))
+    }
+}
+
+/// The two sides of an empty queue.
+#[must_use]
+pub fn queue(status: Status, journal: Journal) -> (Printer, Jobs) {
+    let shared = Arc::new(Shared {
+        state: Mutex::default(),
+        news: Notify::new(),
+        quiet: Notify::new(),
+        laying_out: Semaphore::new(1),
+        journal,
+        status,
+    });
+    (Printer(Arc::clone(&shared)), Jobs(shared))
+}
+
+impl Printer {
+    /// Takes a place in the queue for a receipt, at once. `lay_out` makes it, on a blocking thread;
+    /// `label` is what its client calls it; `limit` is how long the printer may take nothing and say
+    /// nothing. Must be called inside the runtime.
+    ///
+    /// # Errors
+    /// [`PrintError::Full`], or the printer cannot be used.
+    pub fn print<E: Send + 'static>(
+        &self,
+        label: String,
+        limit: Option<Duration>,
+        lay_out: impl FnOnce() -> Result<Job, E> + Send + 'static,
+    ) -> Result<Printing<E>, PrintError> {
+        let place = self.0.place()?;
+        let shared = Arc::clone(&self.0);
+        let (told, hears) = oneshot::channel();
+        tokio::spawn(async move {
+            let wrong = async {
+                // Never closed.
+                let turn = shared.laying_out.acquire().await;
+                let job = tokio::task::spawn_blocking(lay_out).await;
+                drop(turn);
+                let job = match job {
+                    Ok(job) => job.map_err(Refused::Wrong)?,
+                    Err(_) => {
+                        let what = "it could not be laid out".to_owned();
+                        return Err(Refused::NotPrinted(PrintError::Internal(what)));
+                    }
+                };
+                let id = shared.journal.accept(label, job.rows).await;
+                let id = id.map_err(|error| Refused::NotPrinted(error.into()))?;
+                let (reply, ended) = oneshot::channel();
+                let ready = Ready { id, job, limit, reply };
+                if let Err((ready, error)) = place.fill(ready) {
+                    shared.end(ready, Err(error)).await;
+                }
+                Ok(ended)
+            };
+            let result = match wrong.await {
+                Ok(ended) => match ended.await {
+                    Ok(ended) => ended.map_err(Refused::NotPrinted),
+                    Err(_) => Err(Refused::NotPrinted(PrintError::Stopped)),
+                },
+                Err(refused) => Err(refused),
+            };
+            // Who does not wait any more has no need to know.
+            let _ = told.send(result);
+        });
+        Ok(Printing(hears))
+    }
+
+    /// No more receipts are taken, and those that wait are not printed. Ends when the one that is
+    /// being printed is through.
+    pub async fn finished(self) {
+        let waiting = {
+            let mut state = self.0.lock();
+            state.stopping = true;
+            state.empty()
+        };
+        for ready in waiting {
+            self.0.end(ready, Err(PrintError::Stopped)).await;
+        }
+        while self.0.lock().printing {
+            self.0.quiet.notified().await;
+        }
+    }
+
+    /// The last jobs, oldest first.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<Record> {
+        self.0.journal.jobs()
+    }
+}
+
+/// A place in the queue; given back when it is dropped before it is filled.
+struct Place {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Place {
+    /// Puts the receipt there. Where the printer has got into trouble meanwhile the receipt comes back.
+    fn fill(self, ready: Ready) -> Result<(), (Ready, PrintError)> {
+        let mut state = self.shared.lock();
+        if let Some(error) = state.why_not() {
+            return Err((ready, error));
+        }
+        let place = state.waiting.iter_mut().find(|(number, _)| *number == self.number);
+        if let Some((_, place)) = place {
+            *place = Some(ready);
+        }
+        drop(state);
+        self.shared.news.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let number = self.number;
+        self.shared.lock().waiting.retain(|(other, ready)| *other != number || ready.is_some());
+        // The one behind may be ready.
+        self.shared.news.notify_one();
+    }
+}
+
+impl State {
+    /// Why no receipt is taken now.
+    fn why_not(&self) -> Option<PrintError> {
+        if self.stopping { Some(PrintError::Stopped) } else { self.trouble.clone() }
+    }
+
+    /// The bytes of those that are laid out.
+    fn bytes(&self) -> usize {
+        let ready = self.waiting.iter().filter_map(|(_, ready)| ready.as_ref());
+        ready.flat_map(|ready| &ready.job.blocks).map(|block| block.bytes.len()).sum()
+    }
+
+    /// Those that are ready, taken out; those that are being laid out find out when they are.
+    fn empty(&mut self) -> Vec<Ready> {
+        let all = std::mem::take(&mut self.waiting);
+        let (ready, others): (VecDeque<_>, _) = all.into_iter().partition(|(_, r)| r.is_some());
+        self.waiting = others;
+        ready.into_iter().filter_map(|(_, ready)| ready).collect()
+    }
+}
+
+impl Shared {
+    fn place(self: &Arc<Self>) -> Result<Place, PrintError> {
+        let mut state = self.lock();
+        if let Some(error) = state.why_not() {
+            return Err(error);
+        }
+        if state.waiting.len() >= WAITING || state.bytes() >= WAITING_BYTES {
+            self.status.count("refused");
+            return Err(PrintError::Full);
+        }
+        state.last += 1;
+        let number = state.last;
+        state.waiting.push_back((number, None));
+        Ok(Place { shared: Arc::clone(self), number })
+    }
+
+    /// Writes down how a receipt ended, and tells whoever waits for it.
+    async fn end(&self, ready: Ready, result: Result<Ended, PrintError>) {
+        let (counter, fate, detail) = match &result {
+            Ok(Ended::Printed) => ("printed", Fate::Printed, None),
+            Ok(Ended::Sent) => ("sent", Fate::Sent, None),
+            Err(error @ PrintError::Unconfirmed) => {
+                ("unknown", Fate::Unknown, Some(error.to_string()))
+            }
+            Err(error) => ("failed", Fate::Failed, Some(error.to_string())),
+        };
+        if let Some(detail) = &detail {
+            tracing::warn!(
+                job = ready.id,
+                error = detail,
+                "a receipt is not printed, or not wholly"
+            );
+        }
+        self.status.count(counter);
+        self.journal.end(ready.id, fate, detail).await;
+        // Who does not wait any more has no need to know.
+        let _ = ready.reply.send(result);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that can panic runs under the lock, so a poisoned one is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Jobs {
+    /// The next receipt, when it is ready. Safe to drop.
+    pub(super) async fn next(&self) -> Ready {
+        loop {
+            {
+                let mut state = self.0.lock();
+                if let Some((_, ready)) = state.waiting.front_mut()
+                    && let Some(ready) = ready.take()
+                {
+                    state.waiting.pop_front();
+                    state.printing = true;
+                    return ready;
+                }
+            }
+            self.0.news.notified().await;
+        }
+    }
+
+    /// Where what becomes of them is written down.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.0.journal
+    }
+
+    /// The receipt that was taken last is through.
+    pub(super) async fn end(&self, ready: Ready, result: Result<Ended, PrintError>) {
+        self.0.end(ready, result).await;
+        self.0.lock().printing = false;
+        self.0.quiet.notify_one();
+    }
+
+    /// The printer can be used.
+    pub(super) fn recover(&self) {
+        self.0.lock().trouble = None;
+    }
+
+    /// The printer cannot be used: those that wait are not printed, and no more are taken.
+    pub(super) fn refuse(&self, trouble: &Trouble) {
+        let error = PrintError::from(trouble.clone());
+        let ready = {
+            let mut state = self.0.lock();
+            state.trouble = Some(error.clone());
+            state.empty()
+        };
+        if ready.is_empty() {
+            return;
+        }
+        let shared = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            for ready in ready {
+                shared.end(ready, Err(error.clone())).await;
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;
