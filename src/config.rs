@@ -226,12 +226,6 @@ impl Config {
         ]
     }
 
-    /// The sections whose driver this version knows by name but cannot run yet, with that driver;
-    /// their calls answer `unsupported`.
-    pub fn not_yet(&self) -> Vec<(&'static str, &'static str)> {
-        self.real_drivers().into_iter().filter(|driver| !RUNNABLE.contains(driver)).collect()
-    }
-
     /// The driver of a device, and where a real one is: a serial port, the pattern of a PC/SC
     /// reader, a program. Devices are the sections; `psam_1` and `psam_2` are the slots of `psam`.
     #[must_use]
@@ -268,6 +262,7 @@ impl Config {
             }),
             "buzzer" => match self.buzzer.driver {
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
+                BuzzerDriver::Evdev => self.buzzer.device.clone(),
                 BuzzerDriver::Program => self.buzzer.program.first().cloned(),
                 _ => None,
             },
@@ -403,12 +398,6 @@ impl Config {
                 printer.driver.word(),
             ));
         }
-        for (section, driver) in self.not_yet() {
-            warnings.push(format!(
-                "[{section}] driver: this version cannot run {driver:?} yet; calls on it answer \
-                 unsupported",
-            ));
-        }
         warnings
     }
 
@@ -485,30 +474,3 @@ impl Config {
             .collect()
     }
 }
-
-/// The real drivers that this version runs. A driver that is added moves in here.
-const RUNNABLE: &[(&str, &str)] = &[
-    ("qr_scanner", "evdev"),
-    ("input", "evdev"),
-    ("id_card", "sam-v-serial"),
-    ("id_card", "sam-v-usb"),
-    ("id_card", "sam-v-hidraw"),
-    ("qr_scanner", "hid-pos"),
-    ("qr_scanner", "serial"),
-    ("cpu_card", "pcsc"),
-    ("psam", "pcsc"),
-    ("social_security_card", "pcsc"),
-    ("infrared", "evdev"),
-    ("infrared", "gpio"),
-    ("infrared", "iio"),
-    ("infrared", "serial"),
-    ("second_screen", "x11"),
-    ("speech", "speech-dispatcher"),
-    ("speech", "espeak-ng"),
-    ("buzzer", "pcsc"),
-    ("buzzer", "program"),
-    ("microphone", "alsa"),
-    ("printer", "escpos-serial"),
-    ("printer", "escpos-tcp"),
-    ("printer", "escpos-device"),
-];

@@ -4,12 +4,14 @@
 //! Every section of the configuration is one device, with or without a driver, so that
 //! `bridge.status` shows all of them. A device's task runs for as long as the daemon.
 
+mod buzzer;
 mod cards;
 mod code;
 mod id_card;
 mod infrared;
 mod input;
 mod microphone;
+pub mod places;
 pub mod receipt;
 mod screen;
 mod speech;
@@ -38,7 +40,8 @@ use crate::identity::Identity;
 use crate::outside::Outside;
 use crate::simulation::{Gesture, Hand};
 
-pub use cards::{Buzzer, CpuCard, Psam};
+pub use buzzer::Buzzer;
+pub use cards::{CpuCard, Psam};
 pub use code::{settings as scanner_settings, trigger};
 pub use id_card::photo_decoder;
 pub use infrared::{Infrared, language as sensor_language};
@@ -142,7 +145,7 @@ impl Devices {
             ),
             microphone: microphone::microphone(&config.microphone, &config.session, &mut outside),
             receipts: receipt::receipts(config, &mut outside),
-            buzzer: cards::buzzer(config, &mut readers, &mut outside),
+            buzzer: buzzer::buzzer(config, &mut readers, &mut outside),
             infrared: infrared::infrared(&config.infrared, &mut outside),
             screen: screen::screen(config, &mut outside),
             speech: speech::speech(config, &mut outside),

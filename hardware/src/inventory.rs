@@ -148,6 +148,8 @@ pub struct InputDevice {
     pub beeps: bool,
     /// It tells whether somebody is near.
     pub senses_presence: bool,
+    /// It has keys, buttons or a touch surface, by which people operate a kiosk.
+    pub is_operated: bool,
 }
 
 impl Inventory {

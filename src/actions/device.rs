@@ -34,7 +34,6 @@ pub(super) fn beep(
     let buzzer = &context.bridge.devices.buzzer;
     let beep = match &buzzer.beeper {
         Some(beeper) => Ok(beeper.beep(params.beep)),
-        None if buzzer.device.is_configured() => Err(BUZZER.no_driver_yet()),
         None => Err(BUZZER.not_configured()),
     };
     async move {

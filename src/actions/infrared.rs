@@ -28,13 +28,7 @@ pub(super) fn start(
     params: InductionParams,
 ) -> Result<(Feeder, impl Future<Output = Result<(), Failure>> + Send + use<>), Failure> {
     let infrared = &context.bridge.devices.infrared;
-    let presence = infrared.presence.as_ref().ok_or_else(|| {
-        if infrared.device.is_configured() {
-            INFRARED.no_driver_yet()
-        } else {
-            INFRARED.not_configured()
-        }
-    })?;
+    let presence = infrared.presence.as_ref().ok_or_else(|| INFRARED.not_configured())?;
     let owner = context.stages.client().connection();
     let listener = presence.listen(owner).map_err(|trouble| INFRARED.failure(trouble))?;
     let usable = listener.usable();

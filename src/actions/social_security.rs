@@ -39,7 +39,6 @@ pub(super) fn configure(
     let snapshot = device.status.snapshot();
     let detail = || snapshot.last_error.clone().unwrap_or_default();
     let opened = match snapshot.state {
-        State::Off if device.is_configured() => Err(WORDS.no_driver_yet()),
         State::Off => Err(WORDS.not_configured()),
         State::Absent => Err(Failure::device_unavailable(WORDS.absent, detail())),
         // A reader in trouble is tried again when somebody listens.

@@ -48,13 +48,6 @@ impl Words {
         }
     }
 
-    /// The failure of a call on a device whose driver this version does not have.
-    #[must_use]
-    pub fn no_driver_yet(&self) -> Failure {
-        let section = self.section;
-        Failure::unsupported(format!("the driver in [{section}] is not in this version yet"))
-    }
-
     /// The failure of a call on a device without a driver.
     #[must_use]
     pub fn not_configured(&self) -> Failure {
@@ -87,7 +80,6 @@ pub fn one_reading<T: Send + Sync + 'static>(
         Some(source) => {
             source.wait_in_place_of(context.place.get()).map_err(|trouble| words.failure(trouble))
         }
-        None if slot.device.is_configured() => Err(words.no_driver_yet()),
         None => Err(words.not_configured()),
     };
     if let Ok(waiter) = &waiter {

@@ -1,10 +1,12 @@
 //! `hharome check`: is the configuration right, and does each device answer?
 //!
 //! Devices that a running daemon holds are asked of it; without one they are opened here, by the
-//! same drivers, for as long as it takes to know. Which PC/SC reader is meant is looked up here in
-//! either case, as one that is taken among several is a mistake of the configuration.
+//! same drivers, for as long as it takes to know. Which PC/SC reader, input, HID or USB device is meant
+//! is looked up here in either case, as one that is taken among several is a mistake of the
+//! configuration.
 
 mod readers;
+mod several;
 mod test_page;
 
 use std::io::{self, Write};
@@ -25,7 +27,7 @@ use super::table::table;
 use super::{NO, WRONG, block_on, complain, session, written};
 use crate::bridge::Clock;
 use crate::config::{Config, Loaded};
-use crate::devices::{Devices, PORT_FACT, photo_decoder};
+use crate::devices::{Devices, PORT_FACT, photo_decoder, places::meant};
 use crate::outside::Outside;
 use crate::recording;
 use crate::recording::recorder::Recorder;
@@ -173,9 +175,12 @@ async fn rows(config: &Config, daemon: Option<(&Path, &Status)>, print: bool) ->
     let mut card_readers = None;
     rows.into_iter()
         .flat_map(|row| {
-            let at = config.card_readers(&row.device);
-            if at.is_empty() || matches!(row.verdict, Verdict::Off | Verdict::NotYet) {
+            if matches!(row.verdict, Verdict::Off | Verdict::NotYet) {
                 return vec![row];
+            }
+            let at = config.card_readers(&row.device);
+            if at.is_empty() {
+                return vec![one_of_several(row, config)];
             }
             let found = card_readers.get_or_insert_with(|| CardReaders::ask(CARD_READERS_LIMIT));
             at.into_iter().map(|(name, pattern)| at_reader(&row, name, pattern, found)).collect()
@@ -197,6 +202,17 @@ fn at_reader(row: &Row, device: String, pattern: Option<String>, found: &CardRea
     let trouble = (verdict == Verdict::Failed).then_some(row.detail.as_str());
     let detail = [detail.as_str()].into_iter().chain(trouble).collect::<Vec<_>>().join("; ");
     Row { device, driver, verdict, detail }
+}
+
+/// A row of any other device, which fails if what is meant is one of several.
+fn one_of_several(row: Row, config: &Config) -> Row {
+    let several = several::words(&meant(config, &row.device));
+    if several.is_empty() {
+        return row;
+    }
+    let trouble = (row.verdict == Verdict::Failed).then_some(row.detail);
+    let detail = several.into_iter().chain(trouble).collect::<Vec<_>>().join("; ");
+    Row { verdict: Verdict::Failed, detail, ..row }
 }
 
 /// The word of a daemon on this machine, wherever it listens: it may have been started with

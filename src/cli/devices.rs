@@ -13,8 +13,6 @@ use hharome_hardware::inventory::{
 use hharome_hardware::port::pcsc::ReaderPattern;
 use serde_json::{Value, json};
 
-use crate::config::Config;
-
 mod usb;
 
 /// Looks at this machine and prints what it offers. Blocks for up to two seconds if pcscd hangs.
@@ -216,7 +214,7 @@ fn serial_port(port: &SerialPort) -> Item {
             snippet("id_card", "sam-v-serial", &[("port", path)]),
             snippet("qr_scanner", "serial", &[("port", path)]),
             snippet("printer", "escpos-serial", &[("port", path)]),
-            snippet("infrared", "serial", &[("port", path)]),
+            snippet("infrared", "serial", &[("port", path), ("protocol", "ld2410")]),
         ],
     }
 }
@@ -285,7 +283,11 @@ fn input_device(device: &InputDevice) -> Item {
         config.push(snippet("infrared", "evdev", &[("device", path)]));
     }
     if device.beeps {
-        config.push(snippet("buzzer", "evdev", &[]));
+        config.push(snippet("buzzer", "evdev", &[("device", path)]));
+    }
+    if device.is_operated {
+        let devices = toml::Value::Array(vec![path.into()]).to_string();
+        config.push(with_values("input", "evdev", &[("devices", devices)]));
     }
     Item {
         words: joined(&[Some(path), kernel.as_deref(), Some(&bus), Some(&ids), Some(&device.name)]),
@@ -299,6 +301,7 @@ fn input_device(device: &InputDevice) -> Item {
             "types_digits": device.types_digits,
             "beeps": device.beeps,
             "senses_presence": device.senses_presence,
+            "is_operated": device.is_operated,
         }),
         config,
     }
@@ -424,19 +427,13 @@ fn snippet(section: &str, driver: &str, strings: &[(&str, &str)]) -> String {
     with_values(section, driver, &values)
 }
 
-/// A section with its driver and further values, written as TOML. A driver that this version knows
-/// and cannot run is marked.
+/// A section with its driver and further values, written as TOML.
 fn with_values(section: &str, driver: &str, values: &[(&str, String)]) -> String {
     let mut text = format!("[{section}]\ndriver = {}\n", toml::Value::from(driver));
     for (key, value) in values {
         text += &format!("{key} = {value}\n");
     }
-    match Config::parse(&text, section) {
-        Ok(config) if !config.not_yet().is_empty() => {
-            text.replacen('\n', "\n# Not yet run by this version.\n", 1)
-        }
-        _ => text,
-    }
+    text
 }
 
 fn joined(parts: &[Option<&str>]) -> String {

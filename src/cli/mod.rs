@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use hharome_hardware::id_card::photo;
+use hharome_hardware::port::input::held;
 use hharome_hardware::screen::helper as screen;
 
 /// The answer is no.
@@ -117,13 +118,14 @@ struct Target {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    // Started by the daemon itself, for one photo; not for people.
-    if arguments.get(1).is_some_and(|command| command == photo::HELPER_COMMAND) {
-        return photo::helper_main(arguments.get(2..).unwrap_or_default());
-    }
-    // The same, for as long as the daemon runs.
-    if arguments.get(1).is_some_and(|command| command == screen::HELPER_COMMAND) {
-        return screen::helper_main(arguments.get(2..).unwrap_or_default());
+    // Started by the daemon itself, for one photo, or for as long as it runs; not for people.
+    if let Some((command, rest)) = arguments.get(1..).and_then(|rest| rest.split_first()) {
+        match command.to_str() {
+            Some(photo::HELPER_COMMAND) => return photo::helper_main(rest),
+            Some(screen::HELPER_COMMAND) => return screen::helper_main(rest),
+            Some(held::HELPER_COMMAND) => return held::helper::helper_main(rest),
+            _ => {}
+        }
     }
     match Arguments::parse().command {
         Command::Serve(serve) => serve::run(serve),

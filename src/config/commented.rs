@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::schema::{Key, Shown};
-use super::words::{NONE, SIMULATED};
-use super::{Config, RUNNABLE};
+use super::Config;
+use super::schema::Shown;
 
 /// What stands above the first section.
 const HEAD: &str = "\
@@ -30,10 +29,6 @@ pub fn commented() -> String {
             out.push('\n');
             comment(&mut out, key.doc);
             line(&mut out, format_args!("# Allowed: {}.", key.allowed));
-            let waiting = not_yet(section, &key);
-            if !waiting.is_empty() {
-                line(&mut out, format_args!("# Not yet run by this version: {waiting}."));
-            }
             match key.shown {
                 Shown::Default(value) => line(&mut out, format_args!("{} = {value}", key.name)),
                 Shown::Example(value) => line(&mut out, format_args!("# {} = {value}", key.name)),
@@ -41,16 +36,6 @@ pub fn commented() -> String {
         }
     }
     out
-}
-
-/// The words of a driver key that load, and whose calls answer `device_unavailable` for now.
-fn not_yet(section: &'static str, key: &Key) -> String {
-    if key.name != "driver" {
-        return String::new();
-    }
-    let real = key.allowed.split(", ").filter(|word| *word != NONE && *word != SIMULATED);
-    let waiting: Vec<_> = real.filter(|word| !RUNNABLE.contains(&(section, *word))).collect();
-    waiting.join(", ")
 }
 
 fn comment(out: &mut String, lines: &[&str]) {

@@ -155,16 +155,12 @@ fn localhost_is_the_loopback_address() {
 }
 
 #[test]
-fn sections_that_cannot_run_yet_are_listed_and_warned_of() {
-    let config = parse(EXAMPLE);
-    let sections: Vec<_> = config.not_yet().into_iter().map(|(section, _)| section).collect();
-    assert_eq!(sections, ["buzzer"]);
-    let warnings = config.warnings();
-    // The printer's port is missing, too.
-    assert_eq!(warnings.len(), 2 + sections.len());
-    assert!(warnings[1].starts_with("[printer] port: is missing"), "{}", warnings[1]);
+fn open_transports_and_a_printer_without_a_port_are_warned_of() {
+    let warnings = parse(EXAMPLE).warnings();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
     assert!(warnings[0].starts_with("[listen] tcp, http: on without a token"), "{}", warnings[0]);
     assert!(warnings[0].contains("id_card, qr_scanner, cpu_card, psam"), "{}", warnings[0]);
+    assert!(warnings[1].starts_with("[printer] port: is missing"), "{}", warnings[1]);
 }
 
 #[test]
@@ -268,7 +264,10 @@ fn a_device_is_where_its_port_its_reader_or_its_program_is() {
     assert_eq!(port("psam").as_deref(), Some("*SAM* 00, *SAM* 01"));
     assert_eq!(port("psam_2").as_deref(), Some("*SAM* 01"));
     assert_eq!(port("social_security_card").as_deref(), Some("*R502 Contact Reader*"));
-    assert_eq!(port("buzzer"), None, "evdev has none");
+    assert_eq!(port("buzzer"), None, "the first that beeps");
+    let beeper = parse("[buzzer]\ndriver = \"evdev\"\ndevice = \"PC Speaker\"\n");
+    let expected = Some(("evdev", Some("PC Speaker".to_owned())));
+    assert_eq!(beeper.driver_and_port("buzzer"), expected);
     let speech = "[speech]\ndriver = \"speech-dispatcher\"\naddress = \"inet_socket:kiosk:7000\"\n";
     let speech = parse(speech).driver_and_port("speech");
     assert_eq!(speech, Some(("speech-dispatcher", Some("tcp:kiosk:7000".to_owned()))));

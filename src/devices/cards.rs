@@ -1,10 +1,9 @@
-//! The devices that PC/SC readers are: CPU cards, PSAMs, social-security cards, the readers' beeper.
-//! Built here, each over a slot of a real reader, of one inside this process, or of a recording.
+//! The devices that PC/SC readers are: CPU cards, PSAMs, social-security cards. Built here, each over a
+//! slot of a real reader, of one inside this process, or of a recording; what beeps ([`super::buzzer`])
+//! may be at such a slot, too.
 
 use std::sync::Arc;
 
-use hharome_hardware::buzzer::models::Family;
-use hharome_hardware::buzzer::{Beeper, program_buzzer, reader_buzzer, virtual_buzzer};
 use hharome_hardware::cpu_card::{self, SlotHandle};
 use hharome_hardware::device::{Status, Trouble};
 use hharome_hardware::port::card::memory::{CardHand, memory_slot};
@@ -17,9 +16,7 @@ use hharome_hardware::virtual_card;
 use hharome_protocol::cpu_card::Slot as SamSlot;
 
 use super::{Device, Slot};
-use crate::config::{
-    self, BuzzerDriver, Config, CpuCardDriver, PsamDriver, SocialSecurityCardDriver, Word,
-};
+use crate::config::{self, CpuCardDriver, PsamDriver, SocialSecurityCardDriver, Word};
 use crate::outside::Outside;
 use crate::simulation::Hand;
 
@@ -37,15 +34,6 @@ pub struct Psam {
     pub device: Device,
     pub(super) hand: Option<Hand>,
     slots: Option<[SlotHandle; 2]>,
-}
-
-/// What beeps.
-pub struct Buzzer {
-    /// Its state.
-    pub device: Device,
-    /// What is asked to beep; `None` without a driver.
-    pub beeper: Option<Beeper>,
-    pub(super) hand: Option<Hand>,
 }
 
 impl CpuCard {
@@ -83,7 +71,7 @@ pub(super) struct Readers {
 }
 
 /// A slot that is made when it is sure that no recording stands in its place.
-type NewSlot<'a> = Box<dyn FnOnce() -> Box<dyn CardPort> + 'a>;
+pub(super) type NewSlot<'a> = Box<dyn FnOnce() -> Box<dyn CardPort> + 'a>;
 
 impl Readers {
     pub(super) fn new(psam: &config::Psam) -> Self {
@@ -92,7 +80,7 @@ impl Readers {
     }
 
     /// The slot of the reader with this name; left out: of any that takes people's cards.
-    fn slot(&mut self, pattern: Option<&str>) -> NewSlot<'_> {
+    pub(super) fn slot(&mut self, pattern: Option<&str>) -> NewSlot<'_> {
         let pattern = pattern.map_or_else(ReaderPattern::any, ReaderPattern::new);
         let pattern = pattern.except(&self.sams);
         self.at(pattern)
@@ -188,46 +176,18 @@ pub(super) fn social_security(
     Slot::started(device, source, hand)
 }
 
-pub(super) fn buzzer(config: &Config, readers: &mut Readers, outside: &mut Outside) -> Buzzer {
-    let (section, driver) = ("buzzer", config.buzzer.driver.word());
-    let off = || Buzzer { device: Device::off(section, driver), beeper: None, hand: None };
-    let reader = config.buzzer_reader();
-    let (slot, commands, hand): (NewSlot<'_>, _, _) = match config.buzzer.driver {
-        BuzzerDriver::None | BuzzerDriver::Evdev => return off(),
-        BuzzerDriver::Program => {
-            let Some(program) = config.buzzer.program_to_run() else { return off() };
-            let path = program.path.to_string_lossy();
-            let device = Device::at_port(section, driver, Some(&path));
-            let (beeper, task) = program_buzzer(program, device.status.clone());
-            match outside {
-                Outside::Kiosk(_) => tokio::spawn(task.run()),
-                // What a recording says is not to be run.
-                Outside::Recording(_) => tokio::spawn(task.keep_silent()),
-            };
-            return Buzzer { device, beeper: Some(beeper), hand: None };
-        }
-        BuzzerDriver::Pcsc => (readers.slot(reader), config.buzzer.commands(), None),
-        BuzzerDriver::Simulated => {
-            let (slot, hand) = simulated_slot("hharome virtual buzzer 00 00");
-            let (escape, _) = virtual_buzzer(Family::Acs);
-            hand.on_escape(Box::new(escape));
-            (slot, Some(Family::Acs.commands()), Some(Hand::Beeper(hand)))
-        }
-    };
-    let device = Device::at_port(section, driver, reader);
-    let (beeper, task) = reader_buzzer(commands, device.status.clone());
-    tokio::spawn(task.run(taped(slot, section, outside)));
-    Buzzer { device, beeper: Some(beeper), hand }
-}
-
-fn simulated_slot(reader: &str) -> (NewSlot<'static>, CardHand) {
+pub(super) fn simulated_slot(reader: &str) -> (NewSlot<'static>, CardHand) {
     let (slot, hand) = memory_slot(reader);
     (Box::new(|| Box::new(slot)), hand)
 }
 
 /// The kiosk's slot with the tape around it, or the recording's in its place: the hand of a
 /// simulated one moves nothing then.
-fn taped(slot: NewSlot<'_>, name: &'static str, outside: &mut Outside) -> Box<dyn CardPort> {
+pub(super) fn taped(
+    slot: NewSlot<'_>,
+    name: &'static str,
+    outside: &mut Outside,
+) -> Box<dyn CardPort> {
     match outside {
         Outside::Kiosk(recorder) => {
             Box::new(TapedCards::new(slot(), name, Arc::new(recorder.clone())))

@@ -14,9 +14,9 @@ use hharome_hardware::port::iio::IioProximity;
 use hharome_hardware::port::input::evdev::EvdevPort;
 use hharome_hardware::port::input::found::Ability;
 use hharome_hardware::port::modem::{ModemLine, ModemSwitch};
-use hharome_hardware::port::place::Place;
 use hharome_hardware::port::tape::{Flow, PortEvent, Remembers, Tape as _};
 
+use super::places::place;
 use super::{Device, NewPort, outside_port, real_port, simulated_port};
 use crate::config::{
     self, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol as Protocol, Word,
@@ -125,9 +125,7 @@ fn new(port: impl Port + 'static) -> NewPort {
 
 /// The input device that is named, else the first that has the switch or key.
 fn input(config: &config::Infrared) -> EvdevPort {
-    let named = config.device.as_deref().and_then(|device| device.parse().ok());
-    let place = named.unwrap_or_else(|| Place::Name("*".to_owned()));
-    EvdevPort::new(place, ability(config), false)
+    EvdevPort::new(place(config.device.as_deref()), ability(config), false)
 }
 
 /// What the sensor's input device has to be able to do.

@@ -8,11 +8,11 @@ use hharome_hardware::id_card::usb::{Carriage, SamCarrier, may_be_reader};
 use hharome_hardware::port::Port;
 use hharome_hardware::port::carried::CarriedPort;
 use hharome_hardware::port::hidraw::HidRaw;
-use hharome_hardware::port::place::Place;
 use hharome_hardware::port::tape::Flow;
 use hharome_hardware::port::usb::UsbBulk;
 
 use super::NewPort;
+use super::places::place;
 use crate::config::{self, IdCardDriver, QrScannerDriver, ReaderReports};
 
 /// How the ID-card reader is on USB; `None` for one that is not.
@@ -51,11 +51,6 @@ pub(super) fn reader_port(config: &config::IdCard) -> NewPort {
 pub(super) fn scanner_port(config: &config::QrScanner) -> NewPort {
     let place = place(config.device.as_deref());
     Box::new(|| Box::new(HidRaw::new(place, is_scanner)))
-}
-
-/// The place that the configuration names, whose rule has read it already; left out: any.
-fn place(named: Option<&str>) -> Place {
-    named.and_then(|named| named.parse().ok()).unwrap_or(Place::Name("*".to_owned()))
 }
 
 /// The reader's port as its driver wants it, around the one that is taped.

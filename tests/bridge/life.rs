@@ -249,12 +249,10 @@ async fn a_simulated_reader_is_put_on_lifted_and_broken() {
 }
 
 #[tokio::test]
-async fn a_driver_that_is_not_there_yet_is_unsupported_and_none_is_not_configured() {
-    let sections = "[buzzer]\ndriver = \"evdev\"\n";
-    let mut daemon = Daemon::start("", sections).await;
-    daemon.said("[buzzer] driver").await;
+async fn what_is_not_there_yet_is_unsupported_and_a_device_without_driver_not_configured() {
+    let daemon = Daemon::start("", "[face]\ndriver = \"simulated\"\n").await;
     let mut client = daemon.unix().await;
-    let reply = client.ask(r#"{"action":"startBuzzer","taskId":"1","params":{"beep":50}}"#).await;
+    let reply = client.ask(r#"{"action":"getFaceInfo","taskId":"1","params":{}}"#).await;
     assert_eq!(kind(&reply), "unsupported");
     assert_eq!(kind(&client.ask(ASK).await), "device_unavailable");
 }

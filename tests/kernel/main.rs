@@ -17,7 +17,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "whatever goes wrong in a test fails it")]
 
+mod beeper;
 mod bulk;
+mod buzzer;
 #[expect(dead_code, reason = "the bridge's own tests use all of it")]
 #[path = "../bridge/fixture.rs"]
 mod fixture;

@@ -3,8 +3,10 @@
 use std::os::unix::fs::chown;
 use std::path::Path;
 
+use hharome_hardware::port::input::SND_TONE;
 use tempfile::TempDir;
 
+use crate::beeper::Beeper;
 use crate::fixture::{Client, Daemon, hharome, write_config};
 use crate::gadget::{Function, Gadget, SERIAL_MODULES};
 use crate::gpio_bridge::{GPIO_MODULES, GpioBridge};
@@ -22,6 +24,9 @@ port = "/dev/ttyACM0"
 [input]
 driver = "evdev"
 devices = ["Keyboard"]
+[buzzer]
+driver = "evdev"
+device = "Beeper"
 [infrared]
 driver = "gpio"
 line = "{chip}:3"
@@ -46,6 +51,7 @@ async fn a_daemon_without_permission_says_which_group_it_needs() {
     gadget.plug_in();
     machine::appears(Path::new("/dev/ttyACM0")).await;
     let keyboard = InputDevice::keyboard("Keyboard", (0x1d6b, 0x0301)).await;
+    let beeper = Beeper::plug_in("Beeper", (0x1d6b, 0x0302), &[SND_TONE]).await;
     let gpio = GpioBridge::plug_in().await;
 
     // Whatever lies above the program may be root's alone; here that can be changed, as all of it is
@@ -73,6 +79,7 @@ async fn a_daemon_without_permission_says_which_group_it_needs() {
     for (device, group, file) in [
         ("qr_scanner", "dialout", "/dev/ttyACM0"),
         ("input", "input", keyboard.path().to_str().expect("UTF-8")),
+        ("buzzer", "input", beeper.path().to_str().expect("UTF-8")),
         ("infrared", "gpio", gpio.chip()),
     ] {
         let status = daemon.device(device, |device| device["state"] == "failed").await;

@@ -1,5 +1,5 @@
-//! The kiosk's buzzer: the beeper of a card reader ([`reader`]), or a program that beeps
-//! ([`program`]).
+//! The kiosk's buzzer: the beeper of a card reader ([`reader`]), one that is an input device
+//! ([`tone`]), or a program that beeps ([`program`]).
 //!
 //! Whoever wants a beep has a [`Beeper`], a handle on the queue of the one task that owns the
 //! buzzer. Beeps sound one at a time, in the order in which they were asked for; the task ends with
@@ -7,12 +7,14 @@
 //!
 //! ```text
 //! Beeper::beep ─► queue ─► BuzzerTask ─► CardSlot::escape ─► the reader
+//!                      ├─► ToneBuzzer ─► Line ─► the helper ─► the input device
 //!                      └─► ProgramBuzzer ─► a process
 //! ```
 
 pub mod models;
 pub mod program;
 pub mod reader;
+pub mod tone;
 mod virtual_buzzer;
 
 use std::future::Future;
@@ -24,6 +26,7 @@ use crate::device::Trouble;
 pub use self::models::{CommandSet, Family, Template};
 pub use self::program::{Program, ProgramBuzzer, program_buzzer};
 pub use self::reader::{BuzzerTask, reader_buzzer};
+pub use self::tone::{ToneBuzzer, tone_buzzer};
 pub use self::virtual_buzzer::{BeepLog, virtual_buzzer};
 
 /// How many beeps may wait for the one that sounds. People do not tell more apart; more is a
@@ -52,7 +55,8 @@ impl Beeper {
     /// the future is first polled.
     ///
     /// The future ends when the buzzer has taken the beep: a reader has answered its first command
-    /// (the ACR122U does so when it has sounded, others at once), a program has ended. What goes
+    /// (the ACR122U does so when it has sounded, others at once), an input device has been told the
+    /// tone, a program has ended. What goes
     /// wrong later in a long beep is in the device's state and in the log. A beep whose future is
     /// dropped before its turn does not sound; one that has begun sounds to its end.
     ///

@@ -24,6 +24,11 @@ const FRONT_PROXIMITY: u64 = 1 << 0x0b;
 /// Bell and tone (`SND_BELL`, `SND_TONE`).
 const BELL_AND_TONE: u64 = 1 << 1 | 1 << 2;
 
+/// Keys and buttons (`EV_KEY`, of the kinds of events), and the places of fingers
+/// (`ABS_MT_POSITION_X`).
+const KEYS: u64 = 1 << 1;
+const FINGERS: u64 = 1 << 0x35;
+
 /// Every input device that has an event device.
 pub(super) fn read(root: &Path) -> Vec<InputDevice> {
     let text = fs::read(root.join("proc/bus/input/devices")).unwrap_or_default();
@@ -66,6 +71,7 @@ fn parse(paragraph: &str) -> Option<(&str, InputDevice)> {
         types_digits: bits("B: KEY=", DIGITS_AND_ENTER) == DIGITS_AND_ENTER,
         beeps: bits("B: SND=", BELL_AND_TONE) != 0,
         senses_presence: bits("B: SW=", FRONT_PROXIMITY) != 0,
+        is_operated: bits("B: EV=", KEYS) != 0 || bits("B: ABS=", FINGERS) != 0,
     };
     Some((event, device))
 }

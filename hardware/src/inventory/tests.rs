@@ -246,15 +246,15 @@ fn input_devices_say_what_they_are_good_for() {
     let found = root.read().input_devices;
     let good_for: Vec<_> = found
         .iter()
-        .map(|d| (d.path.as_str(), d.types_digits, d.beeps, d.senses_presence))
+        .map(|d| (d.path.as_str(), d.types_digits, d.beeps, d.senses_presence, d.is_operated))
         .collect();
     assert_eq!(
         good_for,
         [
-            ("/dev/input/event5", true, false, false),
-            ("/dev/input/event7", false, true, false),
-            ("/dev/input/event8", false, false, true),
-            ("/dev/input/event0", false, false, false),
+            ("/dev/input/event5", true, false, false, true),
+            ("/dev/input/event7", false, true, false, false),
+            ("/dev/input/event8", false, false, true, false),
+            ("/dev/input/event0", false, false, false, true),
         ],
     );
     let scanner = &found[0];

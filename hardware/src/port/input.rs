@@ -9,12 +9,13 @@
 //! after [`SYN_DROPPED`], when the kernel had to drop events. What is written to a line goes to the
 //! device: tones, lights.
 //!
-//! [`evdev`] is the port of one of the kernel's devices, [`group`] that of many at once, [`found`]
-//! tells which there are.
+//! [`evdev`] is the port of one of the kernel's devices, [`group`] that of many at once, [`held`] that
+//! of one whose sounds end whatever becomes of us; [`found`] tells which there are.
 
 pub mod evdev;
 pub mod found;
 pub mod group;
+pub mod held;
 
 use std::path::Path;
 

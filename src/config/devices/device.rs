@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use hharome_hardware::buzzer::{CommandSet, Family, Program, Template};
 
-use crate::config::rule::{beep_command, beep_program, name, one_of, optional, whole};
+use crate::config::rule::{beep_command, beep_program, name, one_of, optional, place, whole};
 use crate::config::schema::section;
 use crate::config::words::{drivers, words};
 
 drivers! {
     /// The drivers of the buzzer.
     BuzzerDriver {
-        /// An input device with a beeper.
+        /// A beeper that is an input device.
         Evdev = "evdev",
         /// The buzzer of a card reader.
         Pcsc = "pcsc",
@@ -58,6 +58,16 @@ section! {
         /// answer when they have sounded must do so within 3 s, or libccid gives them up.
         max_units: u8 = 255;
         "max_units", Default("255"), whole(1, 255, ""), Restart;
+        /// Which input device, for evdev: a path, vendor and product, or a pattern with * and ? over
+        /// its name, such as "PC Speaker", for which the kernel needs the module pcspkr. Left out: the
+        /// first that beeps.
+        device: Option<String> = None;
+        "device", Example(r#""PC Speaker""#), optional(place()), Restart;
+        /// The frequency of the tone, for evdev: the small beepers of kiosks and the human ear are
+        /// best between 2 and 4 kHz. The kernel's beepers take 20 Hz and less for silence, and nobody
+        /// hears more than 20 kHz. One that has no tones sounds as it can.
+        frequency: u16 = 2000;
+        "frequency_hz", Default("2000"), whole(21, 20_000, "Hz"), Restart;
         /// The program and its arguments, for program; {ms} becomes the length of the beep. It is
         /// run without a shell, and must end within 5 s after its beep.
         program: Vec<String> = Vec::new();

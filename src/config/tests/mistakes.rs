@@ -261,6 +261,10 @@ fn a_buzzer_needs_what_its_driver_works_with() {
     }
     check(&buzzer("command = \"FF 00\""), "t.toml:2: [buzzer] command: \"FF 00\" has", "{time}");
     check(&buzzer("model = \"acr\""), "t.toml:2: [buzzer] model: \"acr\"", "auto, acr122u, acs");
+    for wrong in [20, 20_001] {
+        let text = buzzer(&format!("frequency_hz = {wrong}"));
+        check(&text, "t.toml:2: [buzzer] frequency_hz: ", "21 to 20000 Hz");
+    }
     check(&buzzer("unit_ms = 0"), "t.toml:2: [buzzer] unit_ms: 0 is out of range", "1 to 10000");
     check(&buzzer("max_units = 256"), "t.toml:2: [buzzer] max_units: 256 is out", "1 to 255");
     check(

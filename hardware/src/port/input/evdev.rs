@@ -24,7 +24,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-use super::found::{self, Ability};
+use super::found::{self, Ability, Found};
 use super::{EV_KEY, EV_SW, EV_SYN, InputEvent, Records, SYN_DROPPED, SYN_REPORT, watch_for};
 use crate::device::Trouble;
 use crate::port::place::Place;
@@ -58,13 +58,23 @@ impl EvdevPort {
         Self { place, ability, grab, watch: None, vanished: false }
     }
 
-    fn look(&mut self) -> Result<BoxedLine, PortError> {
+    /// Looks for the device and opens it so. From here on its coming is watched for, until it could
+    /// be opened.
+    pub(super) fn open_as<T>(
+        &mut self,
+        open: impl FnOnce(&Found) -> Result<T, PortError>,
+    ) -> Result<T, PortError> {
+        if self.watch.is_none() {
+            self.watch = Some(watch_for(&self.place));
+        }
         let found = found::devices(&self.place, self.ability).into_iter().next();
         let absent = || PortError::Absent { port: self.ability.name(&self.place) };
         let found = found.ok_or_else(absent)?;
-        let line = EvdevLine::open(&found.path, self.ability, self.grab);
-        self.vanished = matches!(line, Err(PortError::Absent { .. }));
-        Ok(Box::new(line?))
+        let opened = open(&found);
+        self.vanished = matches!(opened, Err(PortError::Absent { .. }));
+        let opened = opened?;
+        self.watch = None;
+        Ok(opened)
     }
 
     /// Ends when a device that was not there has come, and udev has had time to share it.
@@ -99,12 +109,9 @@ impl EvdevPort {
 
 impl Port for EvdevPort {
     fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        if self.watch.is_none() {
-            self.watch = Some(watch_for(&self.place));
-        }
-        let line = self.look()?;
-        self.watch = None;
-        Ok(line)
+        let (ability, grab) = (self.ability, self.grab);
+        let line = self.open_as(|found| EvdevLine::open(&found.path, ability, grab))?;
+        Ok(Box::new(line))
     }
 
     fn worth_opening<'a>(
@@ -145,15 +152,29 @@ impl EvdevLine {
     pub(super) fn open(path: &Path, ability: Ability, grab: bool) -> Result<Self, PortError> {
         let failed = |source: io::Error| error(path, source);
         let mut device = RawDevice::open(path).map_err(failed)?;
-        if !is_able(&device, ability) {
-            let lack = format!("it {}", ability.lack());
-            return Err(failed(io::Error::other(lack)));
-        }
+        require(&device, ability).map_err(failed)?;
         if grab {
             device.grab().map_err(failed)?;
         }
-        let state = state(&device).map_err(failed)?;
-        let events = device.into_event_stream().map_err(failed)?;
+        Self::of(device).map_err(failed)
+    }
+
+    /// Opens a device that makes sounds, to tell it which; it must be ours to write to. The line, and
+    /// its sounds.
+    pub(super) fn open_to_sound(path: &Path) -> Result<(Self, Vec<u16>), PortError> {
+        let failed = |source: io::Error| error(path, source);
+        // The library opens what may not be written to for reading alone, and tells nobody.
+        let file = File::options().read(true).write(true).open(path).map_err(failed)?;
+        let device = RawDevice::try_from(file).map_err(failed)?;
+        require(&device, Ability::Beep).map_err(failed)?;
+        let sounds = device.supported_sounds().into_iter().flat_map(|all| all.iter());
+        let sounds = sounds.map(|sound| sound.0).collect();
+        Ok((Self::of(device).map_err(failed)?, sounds))
+    }
+
+    fn of(device: RawDevice) -> io::Result<Self> {
+        let state = state(&device)?;
+        let events = device.into_event_stream()?;
         let (rest, written) = (BytesMut::new(), Records::default());
         Ok(Self { events, ready: state.into(), rest, written, torn: false })
     }
@@ -197,6 +218,13 @@ fn state(device: &RawDevice) -> io::Result<Vec<InputEvent>> {
     }
     state.push(InputEvent { kind: EV_SYN, code: SYN_REPORT, value: 0 });
     Ok(state)
+}
+
+fn require(device: &RawDevice, ability: Ability) -> io::Result<()> {
+    if is_able(device, ability) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("it {}", ability.lack())))
 }
 
 fn is_able(device: &RawDevice, ability: Ability) -> bool {

@@ -87,12 +87,6 @@ pub fn devices(place: &Place, ability: Ability) -> Vec<Found> {
     below(Path::new("/"), place, ability)
 }
 
-/// All devices of this machine that have this ability, in the same order.
-#[must_use]
-pub fn all(ability: Ability) -> Vec<Found> {
-    list(Path::new("/"), |_| true, ability)
-}
-
 /// [`devices`] of the machine whose files are below `root`.
 pub(super) fn below(root: &Path, place: &Place, ability: Ability) -> Vec<Found> {
     if let Place::Path(path) = place {
@@ -111,6 +105,7 @@ pub(super) fn below(root: &Path, place: &Place, ability: Ability) -> Vec<Found> 
     list(root, |found| place.means(&found.name, found.vendor, found.product), ability)
 }
 
+/// All that have this ability and are meant, in the same order.
 pub(super) fn list(root: &Path, meant: impl Fn(&Found) -> bool, ability: Ability) -> Vec<Found> {
     let entries = fs::read_dir(root.join("sys/class/input")).into_iter().flatten().flatten();
     let mut list: Vec<(Option<u32>, Found)> = entries

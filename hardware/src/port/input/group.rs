@@ -7,7 +7,7 @@
 
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -40,19 +40,25 @@ impl Group {
     /// Those that are there, each once.
     #[must_use]
     pub fn found(&self) -> Vec<Found> {
+        self.found_below(Path::new("/"))
+    }
+
+    fn found_below(&self, root: &Path) -> Vec<Found> {
+        let at = |place: &Place| found::below(root, place, Ability::BeOperated);
         if self.places.is_empty() {
-            let sensor = self.sensor.and_then(|ability| found::all(ability).into_iter().next());
+            let sensor =
+                self.sensor.and_then(|it| found::list(root, |_| true, it).into_iter().next());
             let other = |found: &Found| {
                 let mut except = self.except.iter();
-                except.any(|place| found::devices(place, Ability::BeOperated).contains(found))
-                    || self.except.iter().any(|place| is_at(place, found))
+                except.any(|place| at(place).contains(found) || is_at(place, found))
                     || sensor.as_ref() == Some(found)
             };
-            return found::all(Ability::BeOperated).into_iter().filter(|it| !other(it)).collect();
+            let all = found::list(root, |_| true, Ability::BeOperated);
+            return all.into_iter().filter(|it| !other(it)).collect();
         }
         let mut all: Vec<Found> = Vec::new();
         for place in &self.places {
-            let first = found::devices(place, Ability::BeOperated).into_iter().next();
+            let first = at(place).into_iter().next();
             all.extend(first.filter(|first| !all.iter().any(|known| known.path == first.path)));
         }
         all
@@ -61,7 +67,11 @@ impl Group {
     /// The places where no device is.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
-        let is_empty = |place: &&Place| found::devices(place, Ability::BeOperated).is_empty();
+        self.missing_below(Path::new("/"))
+    }
+
+    fn missing_below(&self, root: &Path) -> Vec<String> {
+        let is_empty = |it: &&Place| found::below(root, it, Ability::BeOperated).is_empty();
         self.places.iter().filter(is_empty).map(ToString::to_string).collect()
     }
 
@@ -264,5 +274,94 @@ impl Line for GroupLine {
     fn discard_input(&mut self) -> io::Result<()> {
         self.ready.clear();
         self.members.iter_mut().try_for_each(|member| member.line.discard_input())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::found::tests::{KEYBOARD, plug};
+    use super::*;
+
+    /// A touch screen's bitmaps, and those of a sensor, which nobody operates.
+    const TOUCH: &[(&str, &str)] = &[("ev", "b"), ("key", "400 0 0 0 0 0"), ("abs", "3")];
+    const SENSOR: &[(&str, &str)] = &[("ev", "21"), ("sw", "800")];
+
+    /// A kiosk with two touch screens, a keyboard, a scanner that has media keys too, and a sensor.
+    fn kiosk() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        plug(root.path(), 0, "Touch", "0001:0001", TOUCH);
+        plug(root.path(), 1, "Touch", "0001:0001", TOUCH);
+        plug(root.path(), 2, "Keyboard", "0001:0002", KEYBOARD);
+        plug(root.path(), 3, "Scanner", "0001:0003", KEYBOARD);
+        plug(root.path(), 4, "Scanner keys", "0001:0003", TOUCH);
+        plug(root.path(), 5, "Sensor", "0001:0004", SENSOR);
+        root
+    }
+
+    fn group(places: &[&str], except: &[&str]) -> Group {
+        let parsed = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        Group { places: parsed(places), except: parsed(except), sensor: None }
+    }
+
+    fn found(group: &Group) -> Vec<String> {
+        let found = group.found_below(kiosk().path());
+        found.into_iter().map(|found| found.path.display().to_string()).collect()
+    }
+
+    fn events(numbers: &[u32]) -> Vec<String> {
+        numbers.iter().map(|number| format!("/dev/input/event{number}")).collect()
+    }
+
+    #[test]
+    fn without_names_it_is_all_that_people_operate_but_the_kiosks_other_devices() {
+        assert_eq!(found(&group(&[], &[])), events(&[2, 3, 4, 0, 1]));
+        // A scanner is all of its devices.
+        assert_eq!(found(&group(&[], &["0001:0003"])), events(&[2, 0, 1]));
+        assert_eq!(found(&group(&[], &["Scanner", "Key*"])), events(&[4, 0, 1]));
+        assert_eq!(found(&group(&[], &["Sensor"])), events(&[2, 3, 4, 0, 1]));
+    }
+
+    #[test]
+    fn the_presence_sensor_is_the_first_that_could_be_it() {
+        // KEY_ESC: both keyboards have it.
+        let sensor = Some(Ability::Key(1));
+        let group = Group { sensor, ..group(&[], &[]) };
+        assert_eq!(found(&group), events(&[3, 4, 0, 1]));
+    }
+
+    #[test]
+    fn each_name_is_the_first_device_that_it_is_true_of_and_each_device_stands_once() {
+        let named = group(&["0001:0001", "Keyboard", "T*", "Key*"], &["Keyboard"]);
+        assert_eq!(found(&named), events(&[0, 2]));
+    }
+
+    #[test]
+    fn names_of_nothing_and_of_what_nobody_operates_are_missing() {
+        let named = group(&["Touch", "Sensor", "0001:0009", "/nowhere/event9"], &[]);
+        let missing = named.missing_below(kiosk().path());
+        assert_eq!(missing, ["Sensor", "0001:0009", "/nowhere/event9"]);
+        assert_eq!(found(&named), events(&[0]));
+    }
+
+    #[test]
+    fn a_device_that_is_another_one_of_the_kiosk_may_be_named_by_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (event, link) = (folder.path().join("event7"), folder.path().join("scanner"));
+        std::fs::write(&event, "").unwrap();
+        std::os::unix::fs::symlink(&event, &link).unwrap();
+        let found = Found { path: event, name: "Scanner".to_owned(), vendor: 1, product: 3 };
+        assert!(is_at(&Place::Path(link), &found));
+        assert!(!is_at(&Place::Path(folder.path().join("other")), &found));
+    }
+
+    #[test]
+    fn what_is_absent_is_named() {
+        let words = |group: &Group| group.absent().to_string();
+        assert!(
+            words(&group(&["Touch", "0001:0009"], &[])).starts_with("Touch, 0001:0009: not there")
+        );
+        assert!(
+            words(&group(&[], &[])).starts_with("a device with keys, buttons or a touch surface")
+        );
     }
 }
