@@ -109,6 +109,7 @@ struct State {
     stops_reading: bool,
     silent: bool,
     switched_off: bool,
+    hangs_up: bool,
     /// Rows until the paper is used up; `None`: there is no end of it.
     paper_left: Option<u32>,
     current: Option<Sheet>,
@@ -165,6 +166,11 @@ impl PrinterHand {
     /// It is switched off and on: what was in its buffer is lost.
     pub fn switch_off_and_on(&self) {
         self.change(|state| state.switched_off = true);
+    }
+
+    /// It closes its line, as network printers do when nobody has used it for a while.
+    pub fn hang_up(&self) {
+        self.change(|state| state.hangs_up = true);
     }
 
     /// The pieces of paper that were cut off, the oldest first, and the one that is being printed.
@@ -293,6 +299,9 @@ impl VirtualDevice for VirtualPrinter {
             let (mut says, silent, reads);
             {
                 let mut state = self.shared.lock();
+                if std::mem::take(&mut state.hangs_up) {
+                    return;
+                }
                 if std::mem::take(&mut state.switched_off) {
                     self.machine.reset();
                 }

@@ -333,8 +333,7 @@ async fn a_line_that_is_closed_because_it_was_idle_is_opened_again_and_no_troubl
     let shop = shop(Model::default());
     assert_eq!(shop.print(1, 100).await, Ok(Ended::Printed));
     sleep(Duration::from_secs(90)).await;
-    shop.plug.set(false);
-    shop.plug.set(true);
+    shop.hand.hang_up();
     sleep(Duration::from_millis(100)).await;
     assert_eq!(shop.print(2, 100).await, Ok(Ended::Printed));
     assert_eq!(shop.status.snapshot().last_error, None);
