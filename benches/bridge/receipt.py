@@ -5,6 +5,7 @@ serial line, and "done" to stdout.
 """
 
 import base64
+import contextlib
 import io
 import json
 import sys
@@ -40,7 +41,9 @@ for request in sys.stdin:
         receipt.paste(piece, (0, top))
         top += piece.height
     printer = Dummy()
-    printer.image(receipt, impl="bitImageRaster", center=False)
+    # It tells of profiles on stdout.
+    with contextlib.redirect_stdout(io.StringIO()):
+        printer.image(receipt, impl="bitImageRaster")
     printer.cut()
     left = memoryview(printer.output)
     while left:

@@ -65,6 +65,8 @@ fn another_decoder_sees_the_same_dots() {
         assert_eq!(others, "", "commands besides dots and feeds");
         assert_eq!(seen.len(), expected.len(), "feeds_white = {feeds_white}");
         for (row, (seen, expected)) in seen.iter().zip(&expected).enumerate() {
+            // White at the end of a row need not be sent.
+            let (seen, expected) = (seen.trim_end_matches('0'), expected.trim_end_matches('0'));
             assert_eq!(seen, expected, "row {row}, feeds_white = {feeds_white}");
         }
     }

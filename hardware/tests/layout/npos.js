@@ -3,37 +3,39 @@
 const fs = require('fs');
 const npos = require('npos');
 
-const bytes = fs.readFileSync(process.argv[2]);
-npos.parser().parse(bytes).then((seen) => {
+// The head of GS v 0, before its dots.
+const HEAD = 8;
+
+async function rows(bytes) {
+  const seen = await npos.parser().parse(bytes);
   if (seen.error) throw seen.error;
-  // It joins the dots of neighbouring commands to one picture. Four bytes a dot, the first of them its
-  // red: 0 is black.
-  const dots = [];
-  for (const { data } of seen.entries.filter((entry) => entry.type === 'raster')) {
-    for (let y = 0; y < data._height; y++) {
-      let row = '';
-      for (let x = 0; x < data._width; x++) row += data._data[(y * data._width + x) * 4] ? '0' : '1';
-      dots.push(row);
-    }
-  }
   const rows = [];
   const others = [];
-  let width = 0;
   for (const node of seen.tree) {
     const name = `${node.ascii} ${node.fn}`;
     if (name === 'GS v0') {
-      width = node.width;
-      rows.push(...dots.splice(0, node.height));
+      // Alone, as it joins the dots of neighbouring commands to one picture, whatever their widths.
+      const alone = bytes.subarray(node.offset - HEAD, node.offset + node.size);
+      const { data } = (await npos.parser().parse(alone)).entries[0];
+      for (let y = 0; y < data._height; y++) {
+        let row = '';
+        // A byte a dot: 0 is black.
+        for (let x = 0; x < data._width; x++) row += data._data[y * data._width + x] ? '0' : '1';
+        rows.push(row);
+      }
     } else if (name === 'ESC J') {
-      const count = bytes[node.offset + 2];
-      for (let y = 0; y < count; y++) rows.push(null);
+      for (let y = 0; y < bytes[node.offset + 2]; y++) rows.push('');
     } else {
       others.push(name);
     }
   }
-  for (const row of rows) console.log(row || '0'.repeat(width));
-  console.log(others.join(', '));
-}).catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
+  return [...rows, others.join(', ')];
+}
+
+rows(fs.readFileSync(process.argv[2])).then(
+  (lines) => lines.forEach((line) => console.log(line)),
+  (error) => {
+    console.error(error);
+    process.exit(1);
+  },
+);
