@@ -35,6 +35,7 @@ mod polling;
 mod psam;
 mod queue;
 mod reader;
+mod screen;
 mod social_security;
 mod speech;
 mod websocket;
@@ -147,6 +148,7 @@ static GROUPS: &[&[Case]] = &[
     microphone::CASES,
     device::CASES,
     infrared::CASES,
+    screen::CASES,
     speech::CASES,
     groups::CASES,
     websocket::CASES,

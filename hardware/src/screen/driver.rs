@@ -176,9 +176,9 @@ impl SecondScreen {
                 session.again = self.orders.kept().is_some();
                 self.orders.busy(session.again);
                 if session.usable {
-                    status.set(State::Ready)
+                    status.set(State::Ready);
                 } else {
-                    status.started()
+                    status.started();
                 }
                 (session.usable, session.last_words) = (true, None);
             }
