@@ -361,7 +361,8 @@ mod tests {
             words(&group(&["Touch", "0001:0009"], &[])).starts_with("Touch, 0001:0009: not there")
         );
         assert!(
-            words(&group(&[], &[])).starts_with("a device with keys, buttons or a touch surface")
+            words(&group(&[], &[]))
+                .starts_with("an input device with keys, buttons or a touch surface: not there")
         );
     }
 }
