@@ -48,7 +48,7 @@ test-kills:
 	  receipts::whenever_the_daemon_is_killed_nothing_is_printed_twice_and_no_job_is_forgotten
 
 bench:
-	@scripts/setup.sh build
+	@scripts/setup.sh bench
 	cargo bench --locked --bench bridge
 
 recordings:

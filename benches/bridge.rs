@@ -42,6 +42,11 @@
 //!   calls dearer. `card put down` is the time between a notification of PC/SC in a program that
 //!   does nothing else and the event at a client, in which the bridge has read the card. Polling's
 //!   floor waits as long as the bridge's thread does, without listing the readers each time.
+//! * **receipts**: from before a request is written to the last byte that a pty gets, which takes all
+//!   at once, so that it is the bridge's work and not a printer's; the journal is on disk. Floor: a
+//!   process of python-escpos that has loaded all it needs, sets the same lines with Pillow in the same
+//!   face and writes them to a pty of its own. Cold: a new bridge, and the kernel is told to forget the
+//!   fonts' files before each. Layout alone is in this process.
 //! * **recording**: both sides are the bridge here, one with `--record`, everything replaced, and
 //!   the floor without. A card lies there already when `getIDCardInfo` is asked, so that the figure
 //!   is the driver's work and not a person's; the simulated reader reads in the smallest step of a
@@ -62,7 +67,9 @@ mod bridge {
     pub(crate) mod idle;
     pub(crate) mod kernel;
     pub(crate) mod kiosk;
+    pub(crate) mod line;
     pub(crate) mod process;
+    pub(crate) mod receipts;
     pub(crate) mod recording;
     pub(crate) mod replay;
     pub(crate) mod report;
@@ -77,7 +84,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bridge::report::Report;
-use bridge::{cards, floor, idle, recording, replay, round_trips, scans, start};
+use bridge::{cards, floor, idle, receipts, recording, replay, round_trips, scans, start};
 
 /// Anything that can go wrong while measuring; it is shown, and ends one section.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -148,13 +155,14 @@ type Section = fn(Effort, &mut Report) -> Outcome<()>;
 fn run(effort: Effort, quick: bool, chosen: impl Fn(&str) -> bool) -> Report {
     let began = Instant::now();
     let mut report = Report::new(quick);
-    let sections: [(&'static str, Section); 8] = [
+    let sections: [(&'static str, Section); 9] = [
         (round_trips::GROUP, round_trips::measure),
         (scans::GROUP, scans::measure),
         (start::GROUP, start::measure),
         (idle::MEMORY, idle::memory),
         (idle::WAKE_UPS, idle::wake_ups),
         (cards::GROUP, cards::measure),
+        (receipts::GROUP, receipts::measure),
         (recording::GROUP, recording::measure),
         (replay::GROUP, replay::measure),
     ];

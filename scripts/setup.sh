@@ -25,6 +25,10 @@ if [ "$purpose" = test ]; then
     # Receipts in the tests are in these fonts and no others.
     [ -e /usr/share/fonts/truetype/wqy/wqy-zenhei.ttc ] || packages+=(fonts-wqy-zenhei)
     [ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ] || packages+=(fonts-dejavu-core)
+    # Programs that are none of ours read them back: codes, and ESC/POS (npos, below).
+    command -v zbarimg >/dev/null || packages+=(zbar-tools)
+    command -v node >/dev/null || packages+=(nodejs)
+    command -v npm >/dev/null || packages+=(npm)
     # The README's requests by hand and the Python example are tried as they stand there.
     command -v socat >/dev/null || packages+=(socat)
     { command -v nc >/dev/null && [[ $(nc -h 2>&1) == OpenBSD* ]]; } || packages+=(netcat-openbsd)
@@ -46,6 +50,12 @@ if [ "$purpose" = test ]; then
     command -v openbox >/dev/null || packages+=(openbox)
     # They see if a refused connection says why, as another user than root.
     command -v setpriv >/dev/null || packages+=(util-linux)
+fi
+if [ "$purpose" = bench ]; then
+    # The peer of receipts, and the font that both print in.
+    [ -e /usr/share/fonts/truetype/wqy/wqy-zenhei.ttc ] || packages+=(fonts-wqy-zenhei)
+    command -v python3 >/dev/null || packages+=(python3)
+    python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 fi
 if [ "$purpose" = test-kernel ]; then
     # scripts/test-kernel.sh: a machine in software, the first program in it, and what packs that
@@ -105,4 +115,13 @@ if [ "$purpose" = test ]; then
             exit 1
         fi
     done
+fi
+
+target=${CARGO_TARGET_DIR:-target}
+if [ "$purpose" = test ] && [ ! -e "$target/npos/node_modules/npos" ]; then
+    npm install --silent --ignore-scripts --no-audit --no-fund --prefix "$target/npos" npos@0.1.19
+fi
+if [ "$purpose" = bench ] && ! "$target/python-escpos/bin/python" -c 'import escpos, PIL' 2>/dev/null; then
+    python3 -m venv "$target/python-escpos"
+    "$target/python-escpos/bin/pip" install --quiet python-escpos==3.1 Pillow==11.3.0
 fi

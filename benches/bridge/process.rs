@@ -97,6 +97,18 @@ impl Bridge {
         Self::start(private_folder()?, sections, false, &[], &[(SERVICE, service)])
     }
 
+    /// Starts one with a printer on this line that never answers.
+    pub(crate) fn with_printer(line: &Path) -> Outcome<Self> {
+        let folder = private_folder()?;
+        let devices = format!(
+            "[printer]\ndriver = \"escpos-serial\"\nport = \"{}\"\nbaud = 4000000\nflow = \"none\"\n\
+             status = false\njournal = \"{}/journal\"\n",
+            line.display(),
+            folder.path().display()
+        );
+        Self::start(folder, &devices, false, &[], &[])
+    }
+
     /// `sections` of the configuration besides `[listen]`; `everywhere`: on TCP and HTTP as well as
     /// on the Unix socket; `more` arguments of `serve`, and variables of its environment. Not
     /// waited for.

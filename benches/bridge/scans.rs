@@ -1,18 +1,12 @@
 //! From a code's last byte on the line to its event at a client, beside a bare relay from a pty to
 //! a Unix socket.
 
-use std::fs::File;
 use std::io::Write;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::time::Instant;
-
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::OpenptFlags;
-use rustix::termios::OptionalActions;
 
 use super::client::{Client, Transport};
 use super::kernel::{Placement, Processors};
+use super::line::Line;
 use super::process::{Bridge, Floor};
 use super::report::{Report, Row, Target};
 use super::samples::{Pairs, Turn};
@@ -88,29 +82,5 @@ impl Side {
             }
         }
         Ok(Turn::new(times))
-    }
-}
-
-/// A pty in raw mode.
-struct Line {
-    master: File,
-    // Held so that the line stays up until its reader has opened it.
-    _slave: OwnedFd,
-    path: PathBuf,
-}
-
-impl Line {
-    fn open() -> Outcome<Self> {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = rustix::pty::openpt(flags)?;
-        rustix::pty::grantpt(&master)?;
-        rustix::pty::unlockpt(&master)?;
-        let path = PathBuf::from(rustix::pty::ptsname(&master, Vec::new())?.into_string()?);
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let slave = rustix::fs::open(&path, flags, Mode::empty())?;
-        let mut terminal = rustix::termios::tcgetattr(&slave)?;
-        terminal.make_raw();
-        rustix::termios::tcsetattr(&slave, OptionalActions::Now, &terminal)?;
-        Ok(Self { master: master.into(), _slave: slave, path })
     }
 }

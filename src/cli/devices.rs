@@ -214,7 +214,7 @@ fn serial_port(port: &SerialPort) -> Item {
             snippet("id_card", "sam-v-serial", &[("port", path)]),
             snippet("qr_scanner", "serial", &[("port", path)]),
             snippet("printer", "escpos-serial", &[("port", path)]),
-            snippet("infrared", "serial", &[("port", path)]),
+            snippet("infrared", "serial", &[("port", path), ("protocol", "ld2410")]),
         ],
     }
 }

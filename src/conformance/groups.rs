@@ -1,4 +1,4 @@
-//! The groups that need a device of their own (3.1, 3.4, 3.7 to 3.9, 3.11): harmless requests only, which
+//! The groups that need a device of their own (3.1, 3.4, 3.7 to 3.9): harmless requests only, which
 //! print, say and show nothing – questions, and requests that have to be refused. A target that does
 //! not serve a group says so (`unsupported`), in the right shape. Files of other groups have their
 //! harmless requests from here.
@@ -34,10 +34,6 @@ pub(super) static CASES: &[Case] = &[
     }),
     Case::new("id_number/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
         Box::pin(idle_close(cx, "enterIDNumber"))
-    }),
-    Case::new("screen/the_state_is_a_number", "3.11.1", &[], |cx| Box::pin(screen_state(cx))),
-    Case::new("screen/without_a_picture_it_is_refused", "3.11.1", &[], |cx| {
-        Box::pin(refused(cx, "openSecondaryScreen", [json!({})]))
     }),
     Case::new("operation/the_watcher_answers_as_a_call", "3.9.1", &[], |cx| {
         Box::pin(operation(cx))
@@ -115,14 +111,6 @@ async fn microphone_state(cx: Context) -> Outcome {
         check(data[field] == 0, || format!("{field} is {} and nothing is recorded", data[field]))?;
     }
     Ok(())
-}
-
-async fn screen_state(cx: Context) -> Outcome {
-    let Some(data) = asked(&cx, "getSecondaryScreenState").await? else { return Ok(()) };
-    let state = data["getSecondaryScreenState"].as_i64();
-    check(state.is_some_and(|state| (-1..=1).contains(&state)), || {
-        format!("the state is told as {data}")
-    })
 }
 
 async fn enrol(cx: Context) -> Outcome {

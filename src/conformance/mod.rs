@@ -36,6 +36,7 @@ mod psam;
 mod queue;
 mod reader;
 mod receipt;
+mod screen;
 mod social_security;
 mod speech;
 mod websocket;
@@ -148,6 +149,7 @@ static GROUPS: &[&[Case]] = &[
     microphone::CASES,
     device::CASES,
     infrared::CASES,
+    screen::CASES,
     speech::CASES,
     receipt::CASES,
     groups::CASES,

@@ -44,6 +44,7 @@ impl Ours {
              [infrared]\ndriver = \"simulated\"\n\
              [speech]\ndriver = \"simulated\"\n\
              [printer]\ndriver = \"simulated\"\n\
+             [second_screen]\ndriver = \"simulated\"\n\
              [timeouts]\nid_card = {limit}\nqr_code = {limit}\n\
              social_security_card = {limit}\n[listen]\n{lines}",
             limit = TIME_LIMIT.as_millis()

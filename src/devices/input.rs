@@ -114,16 +114,16 @@ mod tests {
 
     #[test]
     fn a_presence_sensor_is_no_device_that_people_operate() {
-        let group = |infrared: &str| {
+        let excepted = |infrared: &str| {
             let text = format!("[input]\ndriver = \"evdev\"\n[infrared]\n{infrared}\n");
             group(&Config::parse(&text, "kiosk.toml").unwrap())
         };
-        let named = group("driver = \"evdev\"\ndevice = \"*Presence*\"\ncode = \"KEY_WAKEUP\"");
+        let named = excepted("driver = \"evdev\"\ndevice = \"*Presence*\"\ncode = \"KEY_WAKEUP\"");
         assert_eq!(named.except, [Place::Name("*Presence*".to_owned())]);
         assert_eq!(named.sensor, None);
         // That which the sensor's driver takes, whatever it is called.
-        let any = group("driver = \"evdev\"\ncode = \"KEY_WAKEUP\"");
+        let any = excepted("driver = \"evdev\"\ncode = \"KEY_WAKEUP\"");
         assert_eq!((any.except, any.sensor), (Vec::new(), Some(Ability::Key(143))));
-        assert_eq!(group("driver = \"iio\"").sensor, None);
+        assert_eq!(excepted("driver = \"iio\"").sensor, None);
     }
 }

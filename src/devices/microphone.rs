@@ -136,7 +136,10 @@ pub(super) fn microphone(
     };
     let device = Device::at_port(section, driver, Some(&config.device));
     let status = device.status.clone();
-    let ears = hharome_hardware::microphone::Microphone::new();
+    let ears = match outside {
+        Outside::Kiosk(_) => hharome_hardware::microphone::Microphone::new(),
+        Outside::Recording(_) => hharome_hardware::microphone::Microphone::on_one_thread(),
+    };
     let settings = Settings {
         device: if device.simulated { "simulated".to_owned() } else { config.device.clone() },
         chunk: config.chunk,

@@ -12,7 +12,7 @@ use hharome_hardware::receipt::escpos::{Cut, Profile};
 use hharome_hardware::receipt::journal::Journal;
 use hharome_hardware::receipt::layout::{FontSettings, Typesetter};
 use hharome_hardware::receipt::virtual_printer::{Model, VirtualPrinter};
-use hharome_hardware::receipt::{Printer, queue};
+use hharome_hardware::receipt::{Printer, queue, queue_on_one_thread};
 
 use super::{Device, NewPort, outside_port, simulated_port};
 use crate::config::{self, Config, PrinterCut, PrinterDriver, PrinterFlow, PrinterText, Word};
@@ -68,7 +68,10 @@ pub(super) fn receipts(config: &Config, outside: &mut Outside) -> Receipts {
         Some(folder) if on_disk => Journal::open(folder),
         _ => Journal::in_memory(),
     };
-    let (queue, jobs) = queue(status.clone(), journal);
+    let (queue, jobs) = match outside {
+        Outside::Kiosk(_) => queue(status.clone(), journal),
+        Outside::Recording(_) => queue_on_one_thread(status.clone(), journal),
+    };
     let port = outside_port(port, &status, Flow::Pieces, outside);
     let profile = profile(printer);
     let settings = Settings {

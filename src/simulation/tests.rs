@@ -198,6 +198,26 @@ fn a_hand_at_a_presence_sensor_knows_its_gestures() {
 }
 
 #[test]
+fn a_second_screen_is_pulled_out_and_its_display_crashes() {
+    use hharome_hardware::screen::virtual_screen::VirtualScreen;
+    let (_screen, hand) = VirtualScreen::new();
+    let plug = Plug::new();
+    let hand = Hand::Screen(hand, plug.clone());
+    for fault in ["silence", "unplug"] {
+        make(&hand, "fault", Some(fault));
+        assert!(plug.is_in(), "{fault}");
+    }
+    make(&hand, "fault", Some("crash"));
+    assert!(!plug.is_in());
+    make(&hand, "fault", Some("none"));
+    assert!(plug.is_in());
+    let allowed = "no such fault: expected one of silence, unplug, crash, none";
+    assert_eq!(made(&hand, "fault", Some("refuse"), None), Err(allowed.to_owned()));
+    let allowed = "no such verb: expected one of fault";
+    assert_eq!(made(&hand, "scan", Some("x"), None), Err(allowed.to_owned()));
+}
+
+#[test]
 fn a_speech_service_can_be_broken_and_no_more() {
     use hharome_hardware::speech::virtual_server::VirtualServer;
     let (_server, hand) = VirtualServer::new();

@@ -1,7 +1,7 @@
 //! Receipts: the real daemon before printers on ptys and on a TCP port, which keep their paper however
 //! often the daemon is killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -38,6 +38,71 @@ impl FarPrinter {
         let (device, hand) = VirtualPrinter::new(model);
         tokio::spawn(far_end::run(end, device));
         Self { hand, plug }
+    }
+}
+
+/// A printer with a thread of its own: whatever keeps the test busy, it answers.
+fn printer_apart(path: &Path, model: Model) -> PrinterHand {
+    let (device, hand) = VirtualPrinter::new(model);
+    let path = path.to_owned();
+    let (opened, ready) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let end = PtyFarEnd::open(Some(&path)).expect("a pty");
+            opened.send(()).expect("the test waits");
+            far_end::run(end, device).await;
+        });
+    });
+    ready.recv().expect("it is there");
+    hand
+}
+
+/// How often each row is on the paper that has come out so far.
+struct Paper {
+    hand: PrinterHand,
+    rows: HashMap<Vec<u8>, usize>,
+}
+
+impl Paper {
+    fn new(hand: PrinterHand) -> Self {
+        Self { hand, rows: HashMap::new() }
+    }
+
+    /// Waits until nothing comes out any more; how often each row of these receipts is there.
+    async fn settled(&mut self, numbers: &[u32], rows: u32) -> Vec<Vec<usize>> {
+        let mut before = None;
+        let current = loop {
+            for sheet in self.hand.take_sheets() {
+                self.count(&sheet);
+                before = None;
+            }
+            let now = self.hand.sheets();
+            if before.as_ref() == Some(&now) {
+                break now;
+            }
+            before = Some(now);
+            sleep(Duration::from_millis(60)).await;
+        };
+        let torn = Self { hand: self.hand.clone(), rows: HashMap::new() };
+        let torn = current.iter().fold(torn, |mut torn, sheet| {
+            torn.count(sheet);
+            torn
+        });
+        let of = |number: &u32| {
+            let copies = |y| {
+                let row = row(*number, y).to_vec();
+                [&self.rows, &torn.rows].iter().filter_map(|rows| rows.get(&row)).sum()
+            };
+            (0..rows).map(copies).collect()
+        };
+        numbers.iter().map(of).collect()
+    }
+
+    fn count(&mut self, sheet: &Sheet) {
+        for dots in sheet.dots.chunks(ROW_BYTES).filter(|dots| dots.iter().any(|byte| *byte != 0)) {
+            *self.rows.entry(dots.to_vec()).or_default() += 1;
+        }
     }
 }
 
@@ -372,7 +437,8 @@ async fn whenever_the_daemon_is_killed_nothing_is_printed_twice_and_no_job_is_fo
     const ROWS: u32 = 240;
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("printer");
-    let far = FarPrinter::at(&path, Model { speed: Some(6000), ..Model::default() });
+    let mut paper =
+        Paper::new(printer_apart(&path, Model { speed: Some(6000), ..Model::default() }));
     crate::fixture::write_config(folder.path(), "", &section(&path));
     let mut random = 0x2545_F491_4F6C_DD1D_u64;
     let mut seen = BTreeMap::<String, u32>::new();
@@ -405,10 +471,9 @@ async fn whenever_the_daemon_is_killed_nothing_is_printed_twice_and_no_job_is_fo
         let mut client = daemon.client().await;
         let known = jobs(&mut client).await;
         // What was under way comes out: the printer has its own time.
-        let sheets = settled(&far.hand).await;
-        for number in numbers {
+        let found = paper.settled(&numbers, ROWS).await;
+        for (number, rows) in numbers.into_iter().zip(found) {
             let task = number.to_string();
-            let rows = found(&sheets, number, ROWS);
             assert!(rows.iter().all(|copies| *copies <= 1), "{task} twice");
             let whole = rows.iter().all(|copies| *copies == 1);
             let anything = rows.contains(&1);
@@ -426,19 +491,11 @@ async fn whenever_the_daemon_is_killed_nothing_is_printed_twice_and_no_job_is_fo
             assert!(!well.contains(&task) || (outcome == "printed" && whole), "{task}: {outcome}");
         }
     }
+    // Nothing of any of them has come out later.
+    let all: Vec<u32> = (0..kills() * 3).collect();
+    for rows in paper.settled(&all, ROWS).await {
+        assert!(rows.iter().all(|copies| *copies <= 1));
+    }
     println!("{} kills: {seen:?}", kills());
     daemon.kill().await;
-}
-
-/// The paper when nothing comes out any more.
-async fn settled(hand: &PrinterHand) -> Vec<Sheet> {
-    let mut before = hand.sheets();
-    loop {
-        sleep(Duration::from_millis(60)).await;
-        let now = hand.sheets();
-        if now == before {
-            return now;
-        }
-        before = now;
-    }
 }

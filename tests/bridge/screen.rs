@@ -331,11 +331,12 @@ async fn the_primary_output_is_the_operators_wherever_it_stands() {
 async fn neither_focus_nor_clicks_nor_other_windows_are_touched_with_or_without_a_window_manager() {
     for window_manager in [None, Some("openbox")] {
         let mut server = XServer::with_two_outputs().await;
-        if let Some(program) = window_manager {
-            server.manage_windows(program).await;
-        }
         let x = server.client();
         let own = x.window(100, 300, window_manager.is_none(), 0x00_80_00);
+        if let Some(program) = window_manager {
+            server.manage_windows(program).await;
+            until("the operator's window is managed", || x.is_managed(own)).await;
+        }
         // Its frame may move it a little.
         let green = || x.operators().iter().filter(|pixel| **pixel == [0, 0x80, 0]).count();
         until("the operator's window is seen", || green() > 0).await;

@@ -251,15 +251,25 @@ impl XClient {
         window
     }
 
-    /// Whether a window manager is there, and ready (Extended Window Manager Hints, chapter 3).
+    /// Whether a window manager is there, and ready: it lists what it manages, none at first (Extended
+    /// Window Manager Hints, chapter 3). That there is one it says earlier.
     fn has_window_manager(&self) -> bool {
+        self.managed().is_some()
+    }
+
+    /// Whether it manages this window.
+    pub(crate) fn is_managed(&self, window: Window) -> bool {
+        self.managed().is_some_and(|windows| windows.contains(&window))
+    }
+
+    /// The windows that a window manager says it manages.
+    fn managed(&self) -> Option<Vec<Window>> {
         let connection = &self.connection;
-        let name = connection.intern_atom(false, b"_NET_SUPPORTING_WM_CHECK");
+        let name = connection.intern_atom(false, b"_NET_CLIENT_LIST");
         let name = name.expect("the server is there").reply().expect("an atom").atom;
-        let root = self.root;
-        let told = connection.get_property(false, root, name, AtomEnum::WINDOW, 0, 1);
+        let told = connection.get_property(false, self.root, name, AtomEnum::WINDOW, 0, 64);
         let told = told.expect("the server is there").reply().expect("an answer");
-        told.value32().is_some_and(|mut windows| windows.next().is_some())
+        told.value32().map(Iterator::collect)
     }
 
     /// Which window has the focus.

@@ -12,7 +12,7 @@ use hharome_hardware::receipt::virtual_printer::{Fault, Model, PrinterHand, Virt
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::fixture::{Daemon, kind};
+use crate::fixture::{Daemon, kind, soon};
 use crate::gadget::{Function, Gadget, PRINTER_MODULES};
 use crate::machine;
 
@@ -27,8 +27,17 @@ const LOOK: Duration = Duration::from_millis(2);
 /// The virtual printer behind `/dev/g_printer0`, until it is dropped.
 async fn serve(mut printer: VirtualPrinter) {
     const NONBLOCK: i32 = 0o4000;
-    let opened = OpenOptions::new().read(true).write(true).custom_flags(NONBLOCK).open(DEVICE);
-    let mut device: File = opened.unwrap_or_else(|error| panic!("{DEVICE}: {error}"));
+    // It opens once the host has configured the device.
+    let open = || OpenOptions::new().read(true).write(true).custom_flags(NONBLOCK).open(DEVICE);
+    let opened = async {
+        loop {
+            match open() {
+                Ok(device) => return device,
+                Err(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
+    };
+    let mut device: File = soon("the device's end opens", opened).await;
     let (mut wire, inside) = inner_line();
     let carry = async {
         let (mut said, mut chunk) = (Vec::new(), [0; 8192]);

@@ -60,11 +60,16 @@ pub struct Microphone {
     encoding: Arc<Encoding>,
 }
 
-struct Encoding(Semaphore);
+struct Encoding {
+    turn: Semaphore,
+    /// Encoding goes on beside the runtime's thread; not where the clock is paused, which no other
+    /// thread holds back.
+    elsewhere: bool,
+}
 
 impl Default for Encoding {
     fn default() -> Self {
-        Self(Semaphore::new(1))
+        Self { turn: Semaphore::new(1), elsewhere: true }
     }
 }
 
@@ -91,6 +96,14 @@ impl Microphone {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One whose recordings are encoded on the runtime's own thread: at the same moment each time,
+    /// where the clock is paused.
+    #[must_use]
+    pub fn on_one_thread() -> Self {
+        let encoding = Encoding { elsewhere: false, ..Encoding::default() };
+        Self { encoding: Arc::new(encoding), ..Self::default() }
     }
 
     /// Listens from now on: the device is opened if it is not open.

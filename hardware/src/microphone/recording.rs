@@ -128,23 +128,31 @@ impl Heard {
     }
 
     async fn encoded(self) -> Result<Self, String> {
-        let encoding = Arc::clone(&self.encoding);
-        let _turn = encoding.0.acquire().await.map_err(|error| error.to_string())?;
         let Self { encoding, mut mp3, pcm, left } = self;
-        let encode = move || mp3.push(&pcm).map(|()| mp3);
-        let mp3 =
-            tokio::task::spawn_blocking(encode).await.map_err(|error| error.to_string())??;
+        let mp3 = encoding.takes(move || mp3.push(&pcm).map(|()| mp3)).await?;
         Ok(Self { encoding, mp3, pcm: Vec::new(), left })
     }
 
     async fn finished(self) -> Result<Vec<u8>, String> {
-        let encoding = Arc::clone(&self.encoding);
-        let _turn = encoding.0.acquire().await.map_err(|error| error.to_string())?;
-        let Self { mut mp3, pcm, .. } = self;
+        let Self { encoding, mut mp3, pcm, .. } = self;
         let finish = move || {
             mp3.push(&pcm)?;
             mp3.finish()
         };
-        tokio::task::spawn_blocking(finish).await.map_err(|error| error.to_string())?
+        encoding.takes(finish).await
+    }
+}
+
+impl Encoding {
+    /// Does this work when it is its turn.
+    async fn takes<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let _turn = self.turn.acquire().await.map_err(|error| error.to_string())?;
+        if !self.elsewhere {
+            return work();
+        }
+        tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
     }
 }

@@ -46,6 +46,9 @@ const PROBE: Duration = Duration::from_secs(1);
 /// How often a printer is asked how it is, while that is waited for.
 const ASK: Duration = Duration::from_secs(1);
 
+/// Blocks after which a printer without marks is asked how it is: 50 mm of paper.
+const ASK_EVERY: u32 = 16;
+
 /// How often one that cannot print is asked whether it can.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -244,6 +247,8 @@ impl EscposPrinter {
         match talk.ask(START).await {
             Ok(()) => Ok(()),
             Err(Stop::Line(error)) => Err(gone(error)),
+            // One that has said why it does not print may be full, and hear no question.
+            Err(_) if talk.condition().obstacle().is_some() => Ok(()),
             Err(Stop::Stalled | Stop::Obstacle(_)) => Err(Trouble::Failed {
                 detail:
                     "the printer does not answer DLE EOT: switch it on, look after its cable and \
@@ -378,7 +383,7 @@ impl EscposPrinter {
         run: &mut Run,
     ) -> Result<Ended, PrintError> {
         let confirms = self.settings.status && self.confirms == Some(true);
-        for block in blocks {
+        for (block, number) in blocks.iter().zip(1_u32..) {
             self.able(talk, run).await?;
             self.owed = Some(block.bytes.len());
             let result = talk.write(&block.bytes, run.limit).await;
@@ -387,6 +392,9 @@ impl EscposPrinter {
             result.map_err(|stop| run.stopped(stop))?;
             if !confirms {
                 run.progress.rows = block.rows;
+                if self.settings.status && number.is_multiple_of(ASK_EVERY) {
+                    talk.ask_ahead(run.limit).await.map_err(|stop| run.stopped(stop))?;
+                }
             } else {
                 talk.mark(block.rows);
                 let sent = talk.write(&escpos::SENSORS, run.limit).await;

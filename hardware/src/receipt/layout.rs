@@ -108,20 +108,6 @@ impl Default for FontSettings {
     }
 }
 
-impl FontSettings {
-    /// What a configuration says in a list: families, and files, which begin with `/`.
-    #[must_use]
-    pub fn of(fonts: &[String]) -> Self {
-        let (files, families): (Vec<&String>, _) =
-            fonts.iter().partition(|font| font.starts_with('/'));
-        Self {
-            files: files.into_iter().map(PathBuf::from).collect(),
-            families: families.into_iter().cloned().collect(),
-            ..Self::default()
-        }
-    }
-}
-
 /// Lays receipts out. Cheap to make: fonts are looked for with the first text, once, and kept.
 #[derive(Clone)]
 pub struct Typesetter {

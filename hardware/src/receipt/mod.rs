@@ -35,7 +35,7 @@ use self::journal::JournalError;
 use self::status::Obstacle;
 use crate::device::Trouble;
 
-pub use self::queue::{Jobs, Printer, Printing, Refused, queue};
+pub use self::queue::{Jobs, Printer, Printing, Refused, queue, queue_on_one_thread};
 
 /// How many receipts may wait for the one that is printed: several minutes of paper. More is a program
 /// in a loop, which has to hear of it.

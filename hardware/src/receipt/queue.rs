@@ -30,6 +30,8 @@ struct Shared {
     quiet: Notify,
     /// One receipt is laid out at a time, in order.
     laying_out: Semaphore,
+    /// Beside the runtime's thread; not where the clock is paused, which no other thread holds back.
+    elsewhere: bool,
     journal: Journal,
     status: Status,
 }
@@ -85,11 +87,23 @@ impl<E> Printing<E> {
 /// The two sides of an empty queue.
 #[must_use]
 pub fn queue(status: Status, journal: Journal) -> (Printer, Jobs) {
+    sides(status, journal, true)
+}
+
+/// The same, but receipts are laid out on the runtime's own thread: at the same moment each time, where
+/// the clock is paused.
+#[must_use]
+pub fn queue_on_one_thread(status: Status, journal: Journal) -> (Printer, Jobs) {
+    sides(status, journal, false)
+}
+
+fn sides(status: Status, journal: Journal, elsewhere: bool) -> (Printer, Jobs) {
     let shared = Arc::new(Shared {
         state: Mutex::default(),
         news: Notify::new(),
         quiet: Notify::new(),
         laying_out: Semaphore::new(1),
+        elsewhere,
         journal,
         status,
     });
@@ -116,7 +130,11 @@ impl Printer {
             let wrong = async {
                 // Never closed.
                 let turn = shared.laying_out.acquire().await;
-                let job = tokio::task::spawn_blocking(lay_out).await;
+                let job = if shared.elsewhere {
+                    tokio::task::spawn_blocking(lay_out).await
+                } else {
+                    Ok(lay_out())
+                };
                 drop(turn);
                 let job = match job {
                     Ok(job) => job.map_err(Refused::Wrong)?,

@@ -109,6 +109,7 @@ struct State {
     stops_reading: bool,
     silent: bool,
     switched_off: bool,
+    hangs_up: bool,
     /// Rows until the paper is used up; `None`: there is no end of it.
     paper_left: Option<u32>,
     current: Option<Sheet>,
@@ -167,11 +168,22 @@ impl PrinterHand {
         self.change(|state| state.switched_off = true);
     }
 
+    /// It closes its line, as network printers do when nobody has used it for a while.
+    pub fn hang_up(&self) {
+        self.change(|state| state.hangs_up = true);
+    }
+
     /// The pieces of paper that were cut off, the oldest first, and the one that is being printed.
     #[must_use]
     pub fn sheets(&self) -> Vec<Sheet> {
         let state = self.shared.lock();
         state.sheets.iter().chain(&state.current).cloned().collect()
+    }
+
+    /// Takes away the pieces that were cut off.
+    #[must_use]
+    pub fn take_sheets(&self) -> Vec<Sheet> {
+        self.shared.lock().sheets.drain(..).collect()
     }
 
     /// How many pieces were cut off so far.
@@ -287,6 +299,9 @@ impl VirtualDevice for VirtualPrinter {
             let (mut says, silent, reads);
             {
                 let mut state = self.shared.lock();
+                if std::mem::take(&mut state.hangs_up) {
+                    return;
+                }
                 if std::mem::take(&mut state.switched_off) {
                     self.machine.reset();
                 }

@@ -7,6 +7,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test helper that fails fails its test")]
 
 mod bounds;
+mod decoders;
 mod pictures;
 mod texts;
 

@@ -65,6 +65,11 @@ fn wrong_types_and_words_are_mistakes() {
         "t.toml:2: [log] level: ",
         "error, warn, info, debug, trace",
     );
+    for colour in ["black", "#00000", "#00000g", "#+00000", ""] {
+        let text = format!("[second_screen]\nbackground = \"{colour}\"\n");
+        let begins = format!("t.toml:2: [second_screen] background: \"{colour}\" is no colour");
+        check(&text, &begins, "such as #000000");
+    }
     check("[psam]\nslots = [\"a\", 2]\n", "t.toml:2: [psam] slots: item 2: is a whole", "slot 2");
     check("[device_info]\nsn = 5\n", "t.toml:2: [device_info] sn: is a whole number", "a string");
 }

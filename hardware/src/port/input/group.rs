@@ -360,6 +360,9 @@ mod tests {
         assert!(
             words(&group(&["Touch", "0001:0009"], &[])).starts_with("Touch, 0001:0009: not there")
         );
-        assert!(words(&group(&[], &[])).starts_with("an input device with keys, buttons or"));
+        assert!(
+            words(&group(&[], &[]))
+                .starts_with("an input device with keys, buttons or a touch surface: not there")
+        );
     }
 }

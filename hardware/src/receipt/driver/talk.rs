@@ -16,6 +16,9 @@ use crate::port::BoxedLine;
 use crate::receipt::escpos;
 use crate::receipt::status::{Condition, Ears, Obstacle, Said};
 
+/// Answers that were given up come within this time of each other, if they come.
+const LATE: Duration = Duration::from_millis(100);
+
 /// What a printer says at once is short: its answers have one byte, its status four.
 const CHUNK: usize = 256;
 
@@ -37,6 +40,8 @@ pub(super) struct Talk {
     condition: Condition,
     /// The inquiries that are not answered yet, in order.
     asked: VecDeque<u8>,
+    /// Some were given up, and may be answered yet.
+    lost: bool,
     /// The rows at which `GS r` was asked and not answered yet, in order.
     marks: VecDeque<u32>,
     /// The rows of the last that was answered.
@@ -75,6 +80,7 @@ impl Talk {
             ears: Ears::default(),
             condition: Condition::default(),
             asked: VecDeque::new(),
+            lost: false,
             marks: VecDeque::new(),
             confirmed: 0,
             has_confirmed: false,
@@ -112,11 +118,22 @@ impl Talk {
         }
     }
 
-    /// Writes all of it. `limit` is how long the printer may take nothing and say nothing.
+    /// Writes all of it, while the printer can print. `limit` is how long it may take nothing and say
+    /// nothing.
     pub(super) async fn write(
         &mut self,
         bytes: &[u8],
         limit: Option<Duration>,
+    ) -> Result<(), Stop> {
+        self.put(bytes, limit, true).await
+    }
+
+    /// Writes all of it; `heeds` what keeps the printer from printing.
+    async fn put(
+        &mut self,
+        bytes: &[u8],
+        limit: Option<Duration>,
+        heeds: bool,
     ) -> Result<(), Stop> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -130,7 +147,7 @@ impl Talk {
                 Ok(Ok(Moved::Took(taken))) => rest = rest.get(taken..).unwrap_or_default(),
                 // Of what passes by itself the end is waited for.
                 Ok(Ok(Moved::Said(_))) => {
-                    if let Some(what) = obstacle.filter(|what| !what.passes()) {
+                    if let Some(what) = obstacle.filter(|what| heeds && !what.passes()) {
                         return Err(Stop::Obstacle(what));
                     }
                 }
@@ -148,25 +165,28 @@ impl Talk {
     }
 
     /// All inquiries, each answered before the next: some printers forget one that comes too early. One
-    /// that tells by itself why it cannot print meanwhile is asked no further: it may not take them.
+    /// that tells by itself why it cannot print meanwhile is asked no further: it may not take them. What
+    /// was asked before and is not answered yet is waited for as well: only the order tells which is which.
     pub(super) async fn ask(&mut self, limit: Duration) -> Result<(), Stop> {
         let by = Instant::now() + limit;
+        if std::mem::take(&mut self.lost) {
+            // Answers that come late are nobody's.
+            let most = Instant::now() + LATE * 20;
+            while Instant::now() < most
+                && self.hear_until(Instant::now() + LATE).await.map_err(Stop::Line)?
+            {}
+        }
         let told = self.told;
-        self.asked.clear();
         for what in 1..=4 {
-            match self.write(&escpos::inquiry(what), Some(limit)).await {
-                // How it is, is what is asked.
-                Ok(()) | Err(Stop::Obstacle(_)) => {}
-                Err(stop) => return Err(stop),
-            }
             self.asked.push_back(what);
+            self.put(&escpos::inquiry(what), Some(limit), false).await?;
             while !self.asked.is_empty() {
                 if !self.hear_until(by).await.map_err(Stop::Line)? {
                     self.asked.clear();
+                    self.lost = true;
                     return Err(Stop::Stalled);
                 }
                 if self.told != told && self.condition.obstacle().is_some() {
-                    self.asked.clear();
                     return Ok(());
                 }
             }
@@ -179,7 +199,7 @@ impl Talk {
         if self.asked.is_empty() {
             for what in 1..=4 {
                 self.asked.push_back(what);
-                self.write(&escpos::inquiry(what), limit).await?;
+                self.put(&escpos::inquiry(what), limit, false).await?;
             }
         }
         Ok(())

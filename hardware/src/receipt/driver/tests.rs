@@ -329,6 +329,18 @@ async fn a_plug_that_is_pulled_ends_the_receipt_and_those_that_wait_with_the_rea
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_that_is_closed_because_it_was_idle_is_opened_again_and_no_trouble() {
+    let shop = shop(Model::default());
+    assert_eq!(shop.print(1, 100).await, Ok(Ended::Printed));
+    sleep(Duration::from_secs(90)).await;
+    shop.hand.hang_up();
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(shop.print(2, 100).await, Ok(Ended::Printed));
+    assert_eq!(shop.status.snapshot().last_error, None);
+    assert_eq!(shop.status.counters()["opened"], 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_printer_without_gs_r_is_known_to_be_unable_to_confirm() {
     for tells in [true, false] {
         let shop = shop(Model { confirms: false, tells, ..Model::default() });

@@ -207,24 +207,28 @@ fn pack(luma: &[u8], width: usize) -> Vec<u8> {
 /// A row of black and white that is as dark as it should be, with what was left by the row above;
 /// leaves what is left to do for the row below. Errors are in sixteenths of a tone; the first and
 /// the last of them are beside the picture.
-fn diffuse(luma: &[u8], errors: &mut Vec<i16>) -> Vec<u8> {
-    let mut below = vec![0_i16; errors.len()];
+fn diffuse(luma: &[u8], errors: &mut [i16]) -> Vec<u8> {
     let mut bits = vec![0_u8; luma.len().div_ceil(8)];
-    let mut ahead = 0_i16;
-    for (x, luma) in luma.iter().enumerate() {
-        let wanted = i16::from(*luma) + (errors.get(x + 1).unwrap_or(&0) + ahead + 8) / 16;
+    // Sixteenths for the dot to the right, and for those below: to the left, right below.
+    let (mut right, mut left, mut below) = (0, 0, 0);
+    let cells = std::cell::Cell::from_mut(errors).as_slice_of_cells();
+    let rows = luma.iter().zip(cells.iter().zip(cells.iter().skip(1)));
+    for (x, (luma, (before, here))) in rows.enumerate() {
+        let wanted = i16::from(*luma) + ((here.get() + right + 8) >> 4);
         let is_black = wanted < i16::from(MIDDLE);
         if is_black && let Some(byte) = bits.get_mut(x / 8) {
             *byte |= 0x80 >> (x % 8);
         }
         let error = wanted - if is_black { 0 } else { 255 };
-        ahead = error * 7;
-        for (place, share) in [(x, 3), (x + 1, 5), (x + 2, 1)] {
-            if let Some(into) = below.get_mut(place) {
-                *into += error * share;
-            }
-        }
+        right = error * 7;
+        // Nobody looks at the one before any more, so the row below's takes its place.
+        before.set(left + error * 3);
+        left = below + error * 5;
+        below = error;
     }
-    *errors = below;
+    if let [.., before, last] = errors {
+        *before = left;
+        *last = below;
+    }
     bits
 }
