@@ -18,12 +18,14 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "whatever goes wrong in a test fails it")]
 
 mod bulk;
+mod bulk_end;
 #[expect(dead_code, reason = "the bridge's own tests use all of it")]
 #[path = "../bridge/fixture.rs"]
 mod fixture;
 mod gadget;
 mod gpio_bridge;
 mod hid;
+mod hid_end;
 mod id_card;
 mod input_devices;
 mod machine;
