@@ -41,6 +41,11 @@ pub trait Redact: Send {
 
     /// Bytes that are held back now.
     fn held(&self) -> usize;
+
+    /// What another redactor of the same open line has to be told before it can take the rest.
+    fn description(&self) -> Option<PortEvent> {
+        None
+    }
 }
 
 /// Events that wait for their turn, and those bytes of their chunks about which nothing is decided

@@ -98,12 +98,18 @@ impl Redaction {
             return vec![(When { micros, before }, event)];
         };
         let mut let_go = Vec::new();
+        let mut description = None;
         if let Some(port) = redactors.ports.get_mut(device).filter(|port| port.before && !before) {
             let_go.extend(port.finish());
+            description = port.redactor.description();
             redactors.ports.remove(device);
         }
         if !redactors.ports.contains_key(device) {
-            let port = Port { redactor: redactors.redactor(device), before };
+            let mut port = Port { redactor: redactors.redactor(device), before };
+            if let Some(event) = description {
+                // It stands in the recording already.
+                port.redactor.push(At { micros, event }, &mut Vec::new());
+            }
             redactors.ports.insert(device, port);
         }
         if let Some(port) = redactors.ports.get_mut(device) {
@@ -248,6 +254,32 @@ mod tests {
             let replaced = powered.atr[..2] == atr[..2] && powered.atr[2..] != atr[2..];
             assert!(replaced, "{device}");
         }
+    }
+
+    #[test]
+    fn what_describes_a_device_before_the_recording_is_known_behind_its_beginning() {
+        use hharome_hardware::code::hid_pos::far::Shape;
+        use hharome_hardware::port::packets::{DESCRIPTION, packet};
+
+        let redactors = |redaction: Redaction| redaction.0.unwrap();
+        let kinds =
+            Kinds { qr_scanner: Some(ScanCarrier::new(b"")), ..redactors(redaction()).kinds };
+        let mut redaction = Redaction::new(Pseudonyms::with_key([7; 32]), kinds, None);
+        let says = |bytes: Vec<u8>| PortEvent::In(bytes.into());
+        let shape = Shape::Counted;
+        let described = says(packet(DESCRIPTION, shape.descriptor()));
+        let mut out = redaction.port("qr_scanner", 0, true, described.clone());
+        for report in shape.reports(b"6901234567892", true) {
+            out.extend(redaction.port("qr_scanner", 9, false, says(packet(1, &report))));
+        }
+        out.extend(redaction.finish().into_iter().map(|(_, when, event)| (when, event)));
+        let [(first, before), (second, PortEvent::In(code))] = &out[..] else {
+            panic!("{} events", out.len());
+        };
+        assert!(first.before && !second.before && *before == described);
+        // The report's number and length, and what the code is about, stay; the code does not.
+        assert_eq!(code.get(..10).unwrap(), b"\x01\0\0\0\x40\x02\x0D]Q1");
+        assert_ne!(code.get(10..23).unwrap(), b"6901234567892");
     }
 
     #[test]

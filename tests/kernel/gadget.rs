@@ -16,7 +16,7 @@ use hharome_hardware::port::far_end::FarLine;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
 
-use crate::machine::{self, must_run};
+use super::machine::{self, must_run};
 
 /// The only device controller of `dummy_hcd`.
 const CONTROLLER: &str = "dummy_udc.0";

@@ -1,86 +1,20 @@
 //! HID devices: ID-card readers that say their frames in reports, and a point-of-sale scanner.
-//!
-//! The device's end, `/dev/hidg0`, gives output reports and takes input reports as they are.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::Duration;
 
 use hharome_hardware::code::hid_pos::far::Shape;
 use hharome_hardware::id_card::people::Card;
-use hharome_hardware::id_card::usb::far::{DESCRIPTOR, Reports};
+use hharome_hardware::id_card::usb::far::DESCRIPTOR;
 use hharome_hardware::id_card::virtual_reader::VirtualReader;
-use hharome_hardware::port::far_end::VirtualDevice;
-use hharome_hardware::port::memory::inner_line;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::fixture::{Daemon, soon};
+use crate::fixture::Daemon;
 use crate::gadget::{Function, Gadget, HID_MODULES};
+use crate::hid_end::{DEVICE, REPORT, device, say, serve};
 use crate::machine;
-
-const DEVICE: &str = "/dev/hidg0";
 
 const ASK: &str =
     r#"{"action":"getIDCardInfo","event":"open","taskId":"3","params":{"infoType":"base"}}"#;
-
-/// Bytes of a reader's reports.
-const REPORT: usize = 64;
-
-/// How often the device's end is looked at: a wait inside the kernel would outlive the plug.
-const LOOK: Duration = Duration::from_millis(2);
-
-fn device() -> File {
-    const NONBLOCK: i32 = 0o4000;
-    let opened = OpenOptions::new().read(true).write(true).custom_flags(NONBLOCK).open(DEVICE);
-    opened.unwrap_or_else(|error| panic!("{DEVICE}: {error}"))
-}
-
-/// Says a report once the host has taken the last.
-async fn say(device: &mut File, report: &[u8]) {
-    let said = async {
-        while device.write(report).is_err() {
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    soon("the host takes a report", said).await;
-}
-
-/// The virtual reader behind `/dev/hidg0`, until it is dropped.
-async fn serve(mut reader: VirtualReader, split: bool) {
-    let (mut wire, module) = inner_line();
-    let mut reports = Reports::new(split);
-    let mut device = device();
-    let translate = async {
-        let (mut reply, mut chunk, mut report) = (Vec::new(), [0; 4096], [0; REPORT]);
-        loop {
-            tokio::select! {
-                read = wire.read(&mut chunk) => {
-                    reply.extend_from_slice(&chunk[..read.expect("the module speaks")]);
-                    let whole = reply.len() >= 7
-                        && reply.len() >= 7 + usize::from(u16::from_be_bytes([reply[5], reply[6]]));
-                    if whole {
-                        for report in reports.reply(&std::mem::take(&mut reply), REPORT) {
-                            say(&mut device, &report).await;
-                        }
-                    }
-                }
-                () = tokio::time::sleep(LOOK) => {
-                    while let Ok(read @ 1..) = device.read(&mut report) {
-                        let bytes = reports.request(&report[..read]);
-                        wire.write_all(&bytes).await.expect("the module listens");
-                    }
-                }
-            }
-        }
-    };
-    tokio::select! {
-        () = translate => {}
-        () = reader.serve(module) => {}
-    }
-}
 
 #[tokio::test]
 async fn a_reader_with_reports_reads_in_both_forms_and_again_after_it_was_pulled_out() {

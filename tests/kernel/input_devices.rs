@@ -8,7 +8,7 @@ use evdev::uinput::{VirtualDevice, VirtualDeviceBuilder};
 use evdev::{AbsInfo, AbsoluteAxisCode, AttributeSet, BusType, InputEvent, InputId, KeyCode};
 use evdev::{EventType, SwitchCode, UinputAbsSetup};
 
-use crate::machine;
+use super::machine;
 
 /// Modules for these.
 pub(crate) const INPUT_MODULES: [&str; 2] = ["uinput", "evdev"];

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::fixture::soon;
+use super::fixture::soon;
 
 /// The machine, for as long as a test works it.
 pub(crate) struct Machine {

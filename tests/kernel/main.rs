@@ -19,6 +19,7 @@
 
 mod beeper;
 mod bulk;
+mod bulk_end;
 mod buzzer;
 #[expect(dead_code, reason = "the bridge's own tests use all of it")]
 #[path = "../bridge/fixture.rs"]
@@ -26,6 +27,7 @@ mod fixture;
 mod gadget;
 mod gpio_bridge;
 mod hid;
+mod hid_end;
 mod id_card;
 mod input_devices;
 mod machine;

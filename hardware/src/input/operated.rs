@@ -42,7 +42,7 @@ impl Operated {
 
 impl Driver for Operated {
     async fn wanted(&mut self) {
-        if !std::mem::replace(&mut self.has_looked, true) {
+        if !self.has_looked {
             return;
         }
         loop {
@@ -65,6 +65,7 @@ impl Driver for Operated {
     }
 
     async fn run(&mut self, mut line: BoxedLine, status: &Status) -> Option<Trouble> {
+        self.has_looked = true;
         status.started();
         let mut news = News::default();
         let mut chunk = [0; 1024];

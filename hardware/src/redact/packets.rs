@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use super::{At, Held, Redact};
 use crate::port::carried::{Carrier, Part};
-use crate::port::packets::{DESCRIPTION, HEADER, Packet, Packets};
+use crate::port::packets::{DESCRIPTION, HEADER, Packet, Packets, packet as packet_of};
 use crate::port::tape::PortEvent;
 use crate::pseudonym::Pseudonyms;
 
@@ -44,6 +44,8 @@ pub struct PacketRedactor<C, R> {
     packets: Packets,
     plan: VecDeque<Plan>,
     replaced: VecDeque<u8>,
+    /// The packet that has described the device of this line.
+    description: Option<Bytes>,
     /// A length that no packet has was said: nothing is understood any more on this line.
     broken: bool,
 }
@@ -60,6 +62,7 @@ impl<C: Carrier, R: Redact> PacketRedactor<C, R> {
             packets: Packets::default(),
             plan: VecDeque::new(),
             replaced: VecDeque::new(),
+            description: None,
             broken: false,
         }
     }
@@ -89,6 +92,7 @@ impl<C: Carrier, R: Redact> PacketRedactor<C, R> {
         self.known([&[*kind][..], &length].concat());
         if *kind == DESCRIPTION {
             self.carrier.describe(data);
+            self.description = Some(packet_of(*kind, data).into());
             self.known(data.to_vec());
             return;
         }
@@ -202,6 +206,7 @@ impl<C: Carrier, R: Redact> Redact for PacketRedactor<C, R> {
             | PortEvent::Closed => {
                 self.ended(event.clone());
                 self.rest();
+                self.description = None;
                 self.broken = false;
             }
             PortEvent::Baud(_) | PortEvent::NotWritten(_) | PortEvent::Card(_) => {}
@@ -220,5 +225,9 @@ impl<C: Carrier, R: Redact> Redact for PacketRedactor<C, R> {
 
     fn held(&self) -> usize {
         self.held.len() + self.inner.held()
+    }
+
+    fn description(&self) -> Option<PortEvent> {
+        self.description.clone().map(PortEvent::In)
     }
 }

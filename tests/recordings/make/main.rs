@@ -7,6 +7,9 @@
 //! cargo test --locked --test make-recordings -- --list    # their names, and what they show
 //! ```
 //!
+//! Those of devices that this machine's kernel has not are played in the guest of
+//! `scripts/test-kernel.sh`.
+//!
 //! Run by hand only: what it makes is kept, and replayed by `tests/recordings.rs`. A recording
 //! takes the place of the one of its name once its scene has gone as it should; `README.md`, the
 //! table of all, is written anew each time. The exit code is 1 if a scene went wrong.
@@ -14,6 +17,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a scene that goes wrong is not kept")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
+mod kernel;
 #[path = "../leaks.rs"]
 mod leaks;
 mod scenes;
@@ -46,6 +50,11 @@ fn main() -> ExitCode {
         eprintln!("{stranger}: no such recording; --list names them");
         return ExitCode::from(2);
     }
+    if kernel::is_here() {
+        // Nothing that is written there lasts: the recordings are said instead.
+        scenes.retain(|scene| wanted.contains(&scene.name));
+        return ended(play_all(scenes, kernel::say));
+    }
     if let Err(error) = write_readme(&scenes) {
         eprintln!("README.md: {error}");
         return ExitCode::FAILURE;
@@ -55,18 +64,29 @@ fn main() -> ExitCode {
     } else {
         scenes.retain(|scene| wanted.contains(&scene.name));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.expect("a runtime").block_on(play(scenes)) {
-        0 => ExitCode::SUCCESS,
-        wrong => {
-            eprintln!("{wrong} scenes went wrong; their recordings are as they were");
-            ExitCode::FAILURE
-        }
+    let (far, near): (Vec<_>, Vec<_>) = scenes.into_iter().partition(|scene| scene.in_kernel);
+    let names: Vec<_> = far.into_iter().map(|scene| scene.name).collect();
+    ended(play_all(near, keep) + kernel::play(&names))
+}
+
+fn ended(wrong: usize) -> ExitCode {
+    if wrong == 0 {
+        return ExitCode::SUCCESS;
     }
+    eprintln!("{wrong} scenes went wrong; their recordings are as they were");
+    ExitCode::FAILURE
+}
+
+/// What becomes of a recording in this folder, by its name; its size in bytes.
+type Keep = fn(&Path, &str) -> io::Result<u64>;
+
+fn play_all(scenes: Vec<Scene>, keep: Keep) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(play(scenes, keep))
 }
 
 /// Plays them; how many went wrong.
-async fn play(scenes: Vec<Scene>) -> usize {
+async fn play(scenes: Vec<Scene>, keep: Keep) -> usize {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut playing = JoinSet::new();
     for scene in scenes {
@@ -75,7 +95,7 @@ async fn play(scenes: Vec<Scene>) -> usize {
             let _place = places.acquire_owned().await.expect("it is never closed");
             let (name, begun) = (scene.name.clone(), Instant::now());
             // In a task of its own, so that a panic is this scene's only.
-            let played = tokio::spawn(make(scene)).await;
+            let played = tokio::spawn(make(scene, keep)).await;
             let made = played.map_err(|_| "the scene went wrong".to_owned()).and_then(|made| made);
             (name, begun.elapsed(), made)
         });
@@ -95,7 +115,7 @@ async fn play(scenes: Vec<Scene>) -> usize {
 }
 
 /// Plays one scene and keeps its recording; its size in bytes.
-async fn make(scene: Scene) -> Result<u64, String> {
+async fn make(scene: Scene, keep: Keep) -> Result<u64, String> {
     let Scene { name, play, .. } = scene;
     let folder = TempDir::new().expect("a folder");
     play(Stage::new(&name, folder.path())).await;
@@ -108,14 +128,16 @@ async fn make(scene: Scene) -> Result<u64, String> {
     if let Some(told) = secrets.told_by(&made).filter(|told| !told.is_empty()) {
         return Err(format!("the recording tells {}", told.join(", ")));
     }
-    let kept = root().join(&name);
-    let keep = || {
-        if kept.exists() {
-            fs::remove_dir_all(&kept)?;
-        }
-        copy(&made, &kept)
-    };
-    keep().map_err(|error| format!("{}: {error}", kept.display()))
+    keep(&made, &name).map_err(|error| format!("it cannot be kept: {error}"))
+}
+
+/// Puts it in the place of the one of its name.
+fn keep(made: &Path, name: &str) -> io::Result<u64> {
+    let kept = root().join(name);
+    if kept.exists() {
+        fs::remove_dir_all(&kept)?;
+    }
+    copy(made, &kept)
 }
 
 fn root() -> PathBuf {

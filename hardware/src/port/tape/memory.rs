@@ -248,3 +248,32 @@ impl Remembered {
         self.events.retain(|event| !matches!(event, PortEvent::In(bytes) if bytes.len() > kept));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_looked_for_once_before_it_is_wanted_however_it_is_now() {
+        let status = Status::new("microphone", State::Busy);
+        let memory = PortMemory::new(Flow::Stream);
+        let said = |asked: bool, bytes: &'static [u8]| {
+            let event = || {
+                let bytes = Bytes::from_static(bytes);
+                if asked { PortEvent::Out(bytes) } else { PortEvent::In(bytes) }
+            };
+            memory.keep(&status, Some((asked, bytes)), event);
+            event()
+        };
+        let opened = PortEvent::Opened { baud: 0, modem: None };
+        memory.attempt(opened.clone());
+        let greeting = said(false, b"open");
+        let begin = said(true, b"begin");
+        status.set(State::Ready);
+        said(false, b"sound");
+        let rests = [opened.clone(), greeting.clone(), PortEvent::Closed];
+        assert_eq!(memory.events(), [&rests[..], &[opened, greeting, begin]].concat());
+        memory.closed();
+        assert_eq!(memory.events(), rests);
+    }
+}

@@ -24,6 +24,7 @@ mod codes;
 mod cpu_card_polling;
 mod cpu_cards;
 mod daemon;
+mod kernel;
 mod life;
 mod line_trouble;
 mod microphone;
@@ -50,6 +51,8 @@ pub(crate) struct Scene {
     pub(crate) name: String,
     /// What it shows, in a sentence.
     pub(crate) shows: String,
+    /// It is played on a kernel with devices: `scripts/test-kernel.sh`.
+    pub(crate) in_kernel: bool,
     /// Plays it.
     pub(crate) play: Box<dyn FnOnce(Stage) -> Playing + Send>,
 }
@@ -70,7 +73,16 @@ impl Scene {
         play: impl FnOnce(Stage) -> F + Send + 'static,
     ) -> Self {
         let play = Box::new(|stage| Box::pin(play(stage)) as Playing);
-        Self { name: name.into(), shows: shows.into(), play }
+        Self { name: name.into(), shows: shows.into(), in_kernel: false, play }
+    }
+
+    /// One that needs devices of a kernel.
+    fn in_kernel<F: Future<Output = ()> + Send + 'static>(
+        name: impl Into<String>,
+        shows: impl Into<String>,
+        play: impl FnOnce(Stage) -> F + Send + 'static,
+    ) -> Self {
+        Self { in_kernel: true, ..Self::new(name, shows, play) }
     }
 }
 
@@ -114,6 +126,7 @@ pub(crate) fn all() -> Vec<Scene> {
         receipts::scenes(),
         microphone::scenes(),
         operation::scenes(),
+        kernel::scenes(),
         wire::scenes(),
         slow::scenes(),
         life::scenes(),
