@@ -9,7 +9,7 @@
 //!
 //! `GS r 1` is answered in order with the data, so its answer proves that all before it was carried out;
 //! `DLE EOT` is answered at once and tells why that answer does not come. Such marks stand between the
-//! bands as well: they tell how far a receipt has come, and keep no more than [`WINDOW`] of them in the
+//! bands as well: they tell how far a receipt has come, and keep no more than `WINDOW` of them in the
 //! printer's buffer, so that an inquiry gets through, and little comes out after the paper was filled
 //! up again. A printer that has never answered `GS r` gets all at once.
 //!

@@ -9,7 +9,7 @@
 //! * [`layout`]: a receipt's texts and pictures as dots. Pure: no printer, no clock.
 //! * [`escpos`]: dots as the printer's commands. Pure, too.
 //! * [`native`]: the same in the printer's own type.
-//! * [`queue`]: who wants receipts, and who prints them; one at a time, in order.
+//! * [`mod@queue`]: who wants receipts, and who prints them; one at a time, in order.
 //! * [`driver`]: a receipt onto paper, and whether it is there.
 //! * [`status`]: the bytes that a printer says, and what they mean.
 //! * [`journal`]: what became of each job, on disk.

@@ -1,6 +1,6 @@
 //! What a printer says of itself: every byte that comes back, told apart, and what follows from it.
 //!
-//! [`Ears`] takes the bytes as they come; [`Condition`] keeps what they mean. The driver asks it whether
+//! `Ears` takes the bytes as they come; `Condition` keeps what they mean. The driver asks it whether
 //! the printer can print. Bits are those of Epson's ESC/POS manual (`DLE EOT`, `GS a`, `GS r`), which
 //! Citizen, Star's emulation and the common boards share.
 

@@ -1,7 +1,7 @@
 //! The process that holds the display: our own program, started by [`super::process`].
 //!
 //! It reads what the driver tells from stdin and answers on stdout ([`super::packets`]), looks after one
-//! [`Display`], and decodes pictures on a thread of its own, so that a display that changes meanwhile
+//! `Display`, and decodes pictures on a thread of its own, so that a display that changes meanwhile
 //! is seen to at once: a picture must not stay for a moment where the operator's screen now is. It
 //! ends with stdin, with the display, or with the daemon, however that ends; the display's server
 //! takes the picture away then.
