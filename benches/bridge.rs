@@ -68,6 +68,7 @@ mod bridge {
     pub(crate) mod kernel;
     pub(crate) mod kiosk;
     pub(crate) mod line;
+    pub(crate) mod microphone;
     pub(crate) mod process;
     pub(crate) mod receipts;
     pub(crate) mod recording;
@@ -84,7 +85,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bridge::report::Report;
-use bridge::{cards, floor, idle, receipts, recording, replay, round_trips, scans, start};
+use bridge::{
+    cards, floor, idle, microphone, receipts, recording, replay, round_trips, scans, start,
+};
 
 /// Anything that can go wrong while measuring; it is shown, and ends one section.
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -104,6 +107,10 @@ pub(crate) struct Effort {
     starts: usize,
     /// How long the idle bridge is watched.
     idle: Duration,
+    /// How long listeners of the microphone are watched.
+    sound: Duration,
+    /// A turn of listeners of the microphone.
+    turn: Duration,
 }
 
 impl Effort {
@@ -116,6 +123,8 @@ impl Effort {
         scans: 500,
         starts: 30,
         idle: Duration::from_secs(60),
+        sound: Duration::from_secs(60),
+        turn: Duration::from_secs(6),
     };
     /// About half a minute.
     const QUICK: Self = Self {
@@ -125,6 +134,8 @@ impl Effort {
         scans: 50,
         starts: 5,
         idle: Duration::from_secs(3),
+        sound: Duration::from_secs(3),
+        turn: Duration::from_secs(1),
     };
 }
 
@@ -155,7 +166,7 @@ type Section = fn(Effort, &mut Report) -> Outcome<()>;
 fn run(effort: Effort, quick: bool, chosen: impl Fn(&str) -> bool) -> Report {
     let began = Instant::now();
     let mut report = Report::new(quick);
-    let sections: [(&'static str, Section); 9] = [
+    let sections: [(&'static str, Section); 12] = [
         (round_trips::GROUP, round_trips::measure),
         (scans::GROUP, scans::measure),
         (start::GROUP, start::measure),
@@ -163,6 +174,9 @@ fn run(effort: Effort, quick: bool, chosen: impl Fn(&str) -> bool) -> Report {
         (idle::WAKE_UPS, idle::wake_ups),
         (cards::GROUP, cards::measure),
         (receipts::GROUP, receipts::measure),
+        (microphone::ONE_AND_MANY, microphone::one_and_many),
+        (microphone::PROCESSOR, microphone::processor),
+        (microphone::STALLED, microphone::stalled),
         (recording::GROUP, recording::measure),
         (replay::GROUP, replay::measure),
     ];

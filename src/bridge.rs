@@ -33,7 +33,8 @@ pub struct Bridge {
     next_client: AtomicU64,
     clients: AtomicU64,
     given_up: AtomicU64,
-    dropped: AtomicU64,
+    /// Stream events that slow clients have lost.
+    dropped: Arc<AtomicU64>,
 }
 
 /// Turns moments of the runtime's clock into moments of the wall clock.
@@ -71,7 +72,7 @@ impl Bridge {
             next_client: AtomicU64::new(0),
             clients: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
+            dropped: Arc::default(),
         })
     }
 
@@ -101,7 +102,7 @@ impl Bridge {
         Client {
             id,
             transport,
-            outbox: Arc::new(Outbox::taped(bounds, tape.clone())),
+            outbox: Arc::new(Outbox::taped(bounds, tape.clone(), Arc::clone(&self.dropped))),
             stages: Arc::new(StageSwitch::default()),
             tape,
         }
@@ -113,7 +114,6 @@ impl Bridge {
         self.devices.release(client.id);
         self.clients.fetch_sub(1, Ordering::Relaxed);
         self.given_up.fetch_add(u64::from(given_up), Ordering::Relaxed);
-        self.dropped.fetch_add(client.outbox.dropped(), Ordering::Relaxed);
     }
 
     /// Clients connected now.
@@ -122,7 +122,7 @@ impl Bridge {
         self.clients.load(Ordering::Relaxed)
     }
 
-    /// What clients that have gone have lost.
+    /// What slow clients have lost since the start.
     #[must_use]
     pub fn dropped(&self) -> Dropped {
         Dropped {

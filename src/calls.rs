@@ -215,6 +215,10 @@ impl Calls {
 
     /// The reply of the next call that is done.
     pub fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.work.is_empty() {
+            // Nobody has to be woken for nothing.
+            return Poll::Pending;
+        }
         loop {
             let Poll::Ready(Some(finished)) = Pin::new(&mut self.work).poll_next(cx) else {
                 return Poll::Pending;

@@ -358,7 +358,7 @@ pub struct OwnPublisher {
 impl OwnPublisher {
     /// What comes next would come as it does if the start were now.
     pub fn begin_again(&self) {
-        self.heard.again();
+        self.heard.again(Instant::now());
     }
 
     /// Nothing more will come of the start.
@@ -369,7 +369,7 @@ impl OwnPublisher {
     /// Encodes the event, and puts it into the listener's outbox.
     pub fn publish<T: Serialize>(&self, event: &T) {
         let name = self.info.name;
-        self.heard.again();
+        self.heard.again(Instant::now());
         match frame::event(name, event) {
             Ok(frame) if self.info.stream => self.outbox.push_stream(name, frame),
             Ok(frame) => self.outbox.push(frame),

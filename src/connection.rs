@@ -209,7 +209,7 @@ impl<T: Transport> Connection<T> {
         if answered {
             return Poll::Ready(Step::Answered);
         }
-        if self.ended || self.client.outbox.len() >= self.pause_at {
+        if self.ended || (self.stalled && self.client.outbox.len() >= self.pause_at) {
             return Poll::Pending;
         }
         match self.transport.poll_next(cx) {

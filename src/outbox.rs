@@ -10,7 +10,8 @@
 //!   given up: the only way in which a reply is lost.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use bytes::Bytes;
@@ -154,6 +155,8 @@ impl Queue {
 pub struct Outbox {
     inner: Mutex<Inner>,
     tape: Option<ClientTape>,
+    /// Stream events dropped so far, of all clients together.
+    dropped: Arc<AtomicU64>,
 }
 
 struct Inner {
@@ -170,13 +173,14 @@ impl Outbox {
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
         let inner = Inner { queue: Queue::new(bounds), overflowed: false, untaped: 0, waker: None };
-        Self { inner: Mutex::new(inner), tape: None }
+        Self { inner: Mutex::new(inner), tape: None, dropped: Arc::default() }
     }
 
-    /// An empty outbox whose frames are on the tape when they are taken out.
+    /// An empty outbox of one of many clients: its frames are on the tape when they are taken out, and
+    /// what it drops is counted in `dropped`.
     #[must_use]
-    pub fn taped(bounds: Bounds, tape: ClientTape) -> Self {
-        Self { tape: Some(tape), ..Self::new(bounds) }
+    pub fn taped(bounds: Bounds, tape: ClientTape, dropped: Arc<AtomicU64>) -> Self {
+        Self { tape: Some(tape), dropped, ..Self::new(bounds) }
     }
 
     /// Puts a frame in. A client too slow for it is given up by its connection.
@@ -216,12 +220,6 @@ impl Outbox {
         self.len() == 0
     }
 
-    /// Stream events dropped so far.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.lock().queue.dropped()
-    }
-
     /// The connection's side: whether the client is too slow, and to be woken at the next frame.
     pub fn poll_overflow(&self, cx: &Context<'_>) -> bool {
         let mut inner = self.lock();
@@ -236,16 +234,21 @@ impl Outbox {
         if inner.overflowed {
             return;
         }
+        let before = inner.queue.dropped();
         if put(&mut inner.queue).is_err() {
             inner.overflowed = true;
+        }
+        let dropped = inner.queue.dropped() - before;
+        if dropped > 0 {
+            self.dropped.fetch_add(dropped, Ordering::Relaxed);
         }
         if self.tape.as_ref().is_some_and(|tape| tape.session() == 0) {
             inner.untaped = inner.queue.len();
         }
-        let waker = inner.waker.take();
-        drop(inner);
-        if let Some(waker) = waker {
-            waker.wake();
+        // It stays: a connection that is woken again before it has looked is woken for nothing, and
+        // that is cheaper than to leave a new waker at each look.
+        if let Some(waker) = &inner.waker {
+            waker.wake_by_ref();
         }
     }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
@@ -123,7 +124,7 @@ impl Client {
     /// The next frame's text.
     pub(crate) fn receive(&mut self) -> io::Result<&[u8]> {
         let masked = self.masked;
-        self.take(|input| if masked { message(input) } else { line(input, b'\n') })
+        self.take(|input| framed(input, masked))
     }
 
     /// What comes before the next `end`.
@@ -136,23 +137,51 @@ impl Client {
         self.stream.try_clone()
     }
 
+    /// Reads once what has come, and waits for something to come.
+    pub(crate) fn read_more(&mut self) -> io::Result<()> {
+        self.input.drain(..self.taken);
+        self.taken = 0;
+        let mut chunk = [0; 32 * 1024];
+        let read = self.stream.read(&mut chunk)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.input.extend_from_slice(&chunk[..read]);
+        Ok(())
+    }
+
+    /// The next frame's text of what has been read.
+    pub(crate) fn next_read(&mut self) -> Option<&[u8]> {
+        let masked = self.masked;
+        let [start, end] = self.place(&|input| framed(input, masked))?;
+        Some(&self.input[start..end])
+    }
+
     /// Takes what `find` finds at the beginning of the input: where its text begins and ends, and
     /// where what follows it begins.
     fn take(&mut self, find: impl Fn(&[u8]) -> Option<[usize; 3]>) -> io::Result<&[u8]> {
-        loop {
-            if let Some([start, end, next]) = find(&self.input[self.taken..]) {
-                let from = self.taken;
-                self.taken += next;
-                return Ok(&self.input[from + start..from + end]);
+        let [start, end] = loop {
+            if let Some(place) = self.place(&find) {
+                break place;
             }
-            self.input.drain(..self.taken);
-            self.taken = 0;
-            let mut chunk = [0; 32 * 1024];
-            let read = self.stream.read(&mut chunk)?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            self.input.extend_from_slice(&chunk[..read]);
+            self.read_more()?;
+        };
+        Ok(&self.input[start..end])
+    }
+
+    fn place(&mut self, find: &impl Fn(&[u8]) -> Option<[usize; 3]>) -> Option<[usize; 2]> {
+        let from = self.taken;
+        let [start, end, next] = find(&self.input[from..])?;
+        self.taken += next;
+        Some([from + start, from + end])
+    }
+}
+
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.stream {
+            Stream::Unix(stream) => stream.as_fd(),
+            Stream::Tcp(stream) => stream.as_fd(),
         }
     }
 }
@@ -163,6 +192,11 @@ fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
     Ok(stream)
+}
+
+/// A frame of a transport with messages, or with lines.
+fn framed(input: &[u8], messages: bool) -> Option<[usize; 3]> {
+    if messages { message(input) } else { line(input, b'\n') }
 }
 
 fn line(input: &[u8], end: u8) -> Option<[usize; 3]> {

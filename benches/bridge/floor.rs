@@ -1,6 +1,7 @@
 //! The floors: bare tokio servers in processes of their own, started by [`super::process`] with
-//! `--floor TRANSPORT ADDRESS DATA`, `--floor relay SOCKET PTY`, or `--floor direct SOCKET READER`,
-//! which is [`super::direct`]. They end by being killed.
+//! `--floor TRANSPORT ADDRESS DATA`, `--floor relay SOCKET PTY`, `--floor direct SOCKET READER`, which
+//! is [`super::direct`], or `--floor sound ADDRESS LISTENERS`, which is [`super::microphone::bare`]. They
+//! end by being killed.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -17,6 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::client::Transport;
 use super::direct;
+use super::microphone::bare;
 use crate::Outcome;
 
 /// The argument that makes this program a floor.
@@ -80,6 +82,9 @@ fn run(arguments: &[String]) -> Outcome<()> {
     let [what, address, more] = arguments else { return Err("three arguments".into()) };
     if what == direct::WORD {
         return direct::serve(address, more);
+    }
+    if what == bare::WORD {
+        return bare::serve(address, more);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

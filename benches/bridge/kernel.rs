@@ -98,6 +98,18 @@ pub(crate) fn switches(process: u32) -> Outcome<f64> {
     Ok(sum)
 }
 
+/// Processor time of all threads of a process that live now, from their `schedstat`: the first
+/// figure is nanoseconds (the kernel's sched-stats.rst).
+pub(crate) fn processor_time(process: u32) -> Outcome<Duration> {
+    let mut sum = Duration::ZERO;
+    for thread in threads(process)? {
+        let text = fs::read_to_string(format!("/proc/{process}/task/{thread}/schedstat"))?;
+        let nanoseconds = text.split_whitespace().next().ok_or("schedstat is empty")?;
+        sum += Duration::from_nanos(nanoseconds.parse()?);
+    }
+    Ok(sum)
+}
+
 /// The time on `CLOCK_MONOTONIC`, which is the same in all processes.
 pub(crate) fn now() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap_or_default()

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::{Address, Client, Transport};
+use super::microphone::bare;
 use super::{direct, floor};
 use crate::Outcome;
 
@@ -107,6 +108,13 @@ impl Bridge {
             folder.path().display()
         );
         Self::start(folder, &devices, false, &[], &[])
+    }
+
+    /// Starts one with the real driver of the microphone, on all transports, that sees the sound card
+    /// of this variable of the environment.
+    pub(crate) fn with_microphone(card: (&str, &Path)) -> Outcome<Self> {
+        let sections = "[microphone]\ndriver = \"alsa\"\n";
+        Self::start(private_folder()?, sections, true, &[], &[card])
     }
 
     /// `sections` of the configuration besides `[listen]`; `everywhere`: on TCP and HTTP as well as
@@ -273,6 +281,15 @@ impl Floor {
         Ok(Self { process, address: Address::Unix(path), _folder: folder })
     }
 
+    /// The program that sends what the sound card of this variable of the environment hears to so many
+    /// listeners over WebSocket, once all of them have asked for it.
+    pub(crate) fn sound(listeners: usize, card: (&str, &Path)) -> Outcome<Self> {
+        let address = Address::WebSocket(free_port()?);
+        let arguments = [bare::WORD, &address.to_string(), &listeners.to_string()];
+        let process = floor_process(&arguments, &[card])?;
+        Ok(Self { process, address, _folder: private_folder()? })
+    }
+
     fn start(transport: Transport, data: &str) -> Outcome<Self> {
         let folder = private_folder()?;
         let address = match transport {
@@ -292,6 +309,32 @@ impl Floor {
     /// A client, as soon as the floor takes one.
     pub(crate) fn connect(&mut self) -> Outcome<Client> {
         self.process.connect(&self.address).map_err(|error| format!("the floor: {error}").into())
+    }
+}
+
+/// A running program that is no floor: it does the same in another way, over WebSocket.
+pub(crate) struct Peer {
+    process: Running,
+    address: Address,
+}
+
+impl Peer {
+    /// Starts what `command` makes for the address that it is to listen on.
+    pub(crate) fn start(command: impl FnOnce(SocketAddr) -> Command) -> Outcome<Self> {
+        let port = free_port()?;
+        let mut command = command(port);
+        let process = Running::spawn(&mut command)?;
+        Ok(Self { process, address: Address::WebSocket(port) })
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// A client, as soon as it takes one.
+    pub(crate) fn connect(&mut self) -> Outcome<Client> {
+        self.process.connect(&self.address).map_err(|error| format!("the peer: {error}").into())
     }
 }
 

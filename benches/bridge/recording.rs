@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::client::{Client, Transport};
-use super::kernel::{Placement, Processors};
+use super::kernel::{Placement, Processors, processor_time};
 use super::process::Bridge;
 use super::report::{Report, Row, Target};
 use super::samples::{Pairs, Turn, in_turns};
@@ -299,16 +299,4 @@ fn per_call(time: Duration, calls: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let calls = calls as f64;
     time.as_secs_f64() * 1e6 / calls
-}
-
-/// Processor time of all threads of a process, from their `schedstat`: the first figure is
-/// nanoseconds (the kernel's sched-stats.rst).
-fn processor_time(process: u32) -> Outcome<Duration> {
-    let mut sum = Duration::ZERO;
-    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
-        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
-        let nanoseconds = text.split_whitespace().next().ok_or("schedstat is empty")?;
-        sum += Duration::from_nanos(nanoseconds.parse()?);
-    }
-    Ok(sum)
 }

@@ -71,10 +71,10 @@ impl Heard {
         Self(Arc::new(Mutex::new(Times { heard: [Instant::now(); 2], ended: None })))
     }
 
-    pub(super) fn again(&self) {
+    pub(super) fn again(&self, now: Instant) {
         let mut times = self.lock();
         let [_, last] = times.heard;
-        times.heard = [last, Instant::now()];
+        times.heard = [last, now];
     }
 
     /// Nothing more is to come from now on.
@@ -157,6 +157,7 @@ impl Served {
     /// Encodes a reading once for each form that somebody wants, and puts it into their outboxes.
     pub(super) fn publish_forms(&self, encode: impl Fn(usize) -> Bytes) {
         let mut made: Vec<(usize, Bytes)> = Vec::new();
+        let now = Instant::now();
         for started in &self.lock().started {
             let Fed::Form { form, outbox, .. } = &started.fed else { continue };
             let frame = match made.iter().find(|(this, _)| this == form) {
@@ -167,7 +168,7 @@ impl Served {
                     frame
                 }
             };
-            started.heard.again();
+            started.heard.again(now);
             if self.info.stream {
                 outbox.push_stream(self.info.name, frame);
             } else {
@@ -201,9 +202,9 @@ mod tests {
         let ms = |ms| start + Duration::from_millis(ms);
         tokio::time::advance(Duration::from_millis(300)).await;
         assert_eq!(heard.last(Instant::now()), start);
-        heard.again();
+        heard.again(Instant::now());
         tokio::time::advance(Duration::from_millis(300)).await;
-        heard.again();
+        heard.again(Instant::now());
         assert_eq!(heard.last(ms(600)), ms(600));
         assert_eq!(heard.last(ms(599)), ms(300));
         assert_eq!(heard.last(ms(200)), ms(200));

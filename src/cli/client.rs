@@ -115,7 +115,7 @@ impl Client {
                 }
             })?;
         // The daemon says nothing before it is asked, so nothing is lost in between.
-        let socket = WebSocket::new(socket.into_inner(), Role::Client, MAX_FRAME).await;
+        let socket = WebSocket::new(socket.into_inner(), &[], Role::Client, MAX_FRAME);
         Ok(Self::over(Box::new(socket)))
     }
 

@@ -102,7 +102,7 @@ impl Ours {
                     let Ok(shaken) = accept_async(stream).await else { return };
                     let limit = bridge.config().listen.max_frame_bytes;
                     let stream = shaken.into_inner();
-                    let socket = WebSocket::new(stream, Role::Server, limit).await;
+                    let socket = WebSocket::new(stream, &[], Role::Server, limit);
                     let peer = Peer { transport: "ws", token_by: None };
                     connection::serve(bridge, socket, peer, CancellationToken::new()).await;
                 });

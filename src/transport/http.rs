@@ -10,6 +10,7 @@ use hyper::body::{Bytes, Incoming as Body};
 use hyper::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue, ORIGIN};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
@@ -112,7 +113,11 @@ fn respond(door: &Door, mut request: Request<Body>, seat: &Arc<Seat>) -> Respons
     door.tracker.spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
         let max_frame = config.listen.max_frame_bytes;
-        let socket = WebSocket::new(TokioIo::new(upgraded), Role::Server, max_frame).await;
+        // It is the stream that was served.
+        let Ok(Parts { io, read_buf, .. }) = upgraded.downcast::<TokioIo<TcpStream>>() else {
+            return;
+        };
+        let socket = WebSocket::new(io.into_inner(), &read_buf, Role::Server, max_frame);
         let peer = Peer { transport: "ws", token_by };
         let Door { bridge, stop, .. } = door_of_client;
         connection::serve(bridge, socket, peer, stop).await;

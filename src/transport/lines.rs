@@ -1,13 +1,14 @@
 //! Frames as lines (NDJSON) over a stream: Unix socket and TCP.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::BytesMut;
 use hharome_protocol::codec::{Line, LineCodec};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::output::{Leaving, Output};
 use super::{Incoming, Transport};
 use crate::outbox::Outbox;
 
@@ -18,17 +19,13 @@ const READ_CHUNK: usize = 8 * 1024;
 /// frame does not stay in memory for as long as its client.
 const KEPT_BUFFER: usize = 16 * 1024;
 
-/// Frames handed to the operating system in one call.
-const WRITE_BATCH: usize = 32;
-
 /// Lines over any stream.
 pub struct Lines<S> {
     stream: S,
     codec: LineCodec,
     input: BytesMut,
     ended: bool,
-    /// Taken out of the outbox and not wholly written yet.
-    output: Vec<Bytes>,
+    output: Output,
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Lines<S> {
@@ -36,7 +33,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Lines<S> {
     #[must_use]
     pub fn new(stream: S, max_frame: usize) -> Self {
         let codec = LineCodec::new(max_frame);
-        Self { stream, codec, input: BytesMut::new(), ended: false, output: Vec::new() }
+        Self { stream, codec, input: BytesMut::new(), ended: false, output: Output::default() }
     }
 }
 
@@ -74,45 +71,15 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Transport for Lines<S> {
 
     fn poll_flush(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<io::Result<()>> {
         loop {
-            while self.output.len() < WRITE_BATCH
-                && let Some(frame) = outbox.pop()
-            {
-                self.output.push(frame);
-            }
-            if self.output.is_empty() {
+            let more = self.output.take(outbox, |frame| Ok(Leaving::bare(frame)))?;
+            ready!(self.output.poll_write(cx, &mut self.stream))?;
+            if !more {
                 return Pin::new(&mut self.stream).poll_flush(cx);
             }
-            let written = {
-                let mut slices = [IoSlice::new(&[]); WRITE_BATCH];
-                for (slice, frame) in slices.iter_mut().zip(&self.output) {
-                    *slice = IoSlice::new(frame);
-                }
-                let slices = &slices[..self.output.len()];
-                ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, slices))?
-            };
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.advance(written);
         }
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-impl<S> Lines<S> {
-    fn advance(&mut self, mut written: usize) {
-        let mut whole = 0;
-        for frame in &mut self.output {
-            if written < frame.len() {
-                frame.advance(written);
-                break;
-            }
-            written -= frame.len();
-            whole += 1;
-        }
-        self.output.drain(..whole);
     }
 }

@@ -5,6 +5,7 @@ pub mod access;
 pub mod dial;
 pub mod http;
 pub mod lines;
+mod output;
 pub mod unix;
 pub mod websocket;
 

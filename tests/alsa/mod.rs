@@ -14,6 +14,7 @@ mod plugin;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -91,6 +92,12 @@ impl SoundCard {
     pub(crate) fn hears(&self, samples: &[i16]) {
         let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         fs::write(self.file("voice"), bytes).expect("the folder is ours");
+    }
+
+    /// When the microphone began to hear, on `CLOCK_MONOTONIC`; `None` before that.
+    pub(crate) fn began(&self) -> Option<Duration> {
+        let text = fs::read_to_string(self.file("began")).ok()?;
+        text.strip_suffix('\n')?.parse().ok().map(Duration::from_nanos)
     }
 
     /// What the loudspeaker has played since the card was made, at whatever rate the programs chose.

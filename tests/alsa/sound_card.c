@@ -15,6 +15,7 @@
  *   voice   what the microphone hears. Its first frame is heard when a program first starts to
  *           capture after opening, and the sound goes on by the clock, whether anybody reads or not:
  *           what is lost in an overrun is lost. After its end there is silence.
+ *   began   when that first frame was heard: nanoseconds of CLOCK_MONOTONIC, as text.
  *   played  what the loudspeaker has played is added to it.
  *   gone    while this file exists the card is unplugged: nothing opens, and what is open ends.
  *   held    while this file exists opening says that another program has the card.
@@ -39,6 +40,10 @@
 
 #define NS_A_SECOND 1000000000LL
 
+/* The library asks for the position again and again: looking at the folder each time would be most of
+ * what a program takes for its sound. */
+#define LOOK_EVERY (NS_A_SECOND / 500)
+
 struct card {
     snd_pcm_ioplug_t io;
     char folder[PATH_MAX];
@@ -48,6 +53,8 @@ struct card {
     int heard_before;    /* `first_start` is set */
     long long first_start;
     long long start;     /* of this run */
+    long long looked;    /* when `gone` and `hung` were looked for */
+    int gone, hung;
 };
 
 static long long now(void)
@@ -64,6 +71,29 @@ static int exists(const struct card *card, const char *name)
 
     snprintf(path, sizeof path, "%s/%s", card->folder, name);
     return access(path, F_OK) == 0;
+}
+
+static void look(struct card *card)
+{
+    const long long time = now();
+
+    if (time - card->looked < LOOK_EVERY)
+        return;
+    card->looked = time;
+    card->gone = exists(card, "gone");
+    card->hung = exists(card, "hung");
+}
+
+static int is_gone(struct card *card)
+{
+    look(card);
+    return card->gone;
+}
+
+static int is_hung(struct card *card)
+{
+    look(card);
+    return card->hung;
 }
 
 static int capturing(const struct card *card)
@@ -92,9 +122,22 @@ static void clear_timer(struct card *card)
     (void)!read(card->timer, &ticks, sizeof ticks);
 }
 
+static void tell_when_it_began(const struct card *card)
+{
+    char path[PATH_MAX + 16];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/began", card->folder);
+    file = fopen(path, "we");
+    if (!file)
+        return;
+    fprintf(file, "%lld\n", card->first_start);
+    fclose(file);
+}
+
 static int unplugged(struct card *card)
 {
-    if (!exists(card, "gone"))
+    if (!is_gone(card))
         return 0;
     snd_pcm_ioplug_set_state(&card->io, SND_PCM_STATE_DISCONNECTED);
     return 1;
@@ -122,6 +165,8 @@ static int on_start(snd_pcm_ioplug_t *io)
     if (!card->heard_before) {
         card->heard_before = 1;
         card->first_start = card->start;
+        if (capturing(card))
+            tell_when_it_began(card);
     }
     card->running = 1;
     clear_timer(card);
@@ -143,7 +188,7 @@ static snd_pcm_sframes_t on_pointer(snd_pcm_ioplug_t *io)
     struct card *card = io->private_data;
     long long passed;
 
-    if (exists(card, "gone"))
+    if (is_gone(card))
         return -ENODEV;
     if (!card->running)
         return 0;
@@ -182,7 +227,7 @@ static snd_pcm_sframes_t on_transfer(snd_pcm_ioplug_t *io, const snd_pcm_channel
     char *place = (char *)areas->addr + areas->first / 8 + offset * (areas->step / 8);
     long long first = io->appl_ptr;
 
-    while (exists(card, "hung"))
+    while (is_hung(card))
         usleep(1000);
     if (unplugged(card))
         return -ENODEV;
@@ -215,7 +260,7 @@ static int on_poll(snd_pcm_ioplug_t *io, struct pollfd *polled, unsigned int cou
     long long passed;
 
     *events = 0;
-    if (count == 0 || exists(card, "hung")) {
+    if (count == 0 || is_hung(card)) {
         clear_timer(card);
         return 0;
     }
@@ -240,7 +285,7 @@ static int on_drain(snd_pcm_ioplug_t *io)
 {
     struct card *card = io->private_data;
 
-    while (card->running && !exists(card, "gone")
+    while (card->running && !is_gone(card)
            && frames_since(card, card->start) < (long long)io->appl_ptr)
         usleep(1000);
     return 0;

@@ -216,6 +216,9 @@ async fn a_listener_that_stops_reading_loses_its_oldest_and_disturbs_nobody() {
             samples(&frame);
         }
     }
+    let status = daemon.unix().await.ask(r#"{"call":"bridge.status"}"#).await;
+    let told = status["res"]["data"]["dropped"]["streamEvents"].as_u64().expect("a number");
+    assert!(told >= dropped, "{told} are told of {dropped}, while it is still connected");
     let after = hear(&mut slow, 3).await;
     let expected = usize::try_from(before + dropped).expect("few") * CHUNK;
     // It began to listen within a chunk or two of the first.

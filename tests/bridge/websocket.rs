@@ -1,10 +1,11 @@
 //! HTTP and WebSocket: which pages and programs are let in, and frames byte by byte as RFC 6455
 //! has them.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustix::net::sockopt::set_socket_recv_buffer_size;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::fixture::{Daemon, soon};
+use crate::fixture::{AMPLE, Daemon, soon, within};
 
 const TOKEN: &str = "token = \"0123456789abcdef\"\n";
 const INFO: &str = r#"{"action":"getDeviceInfo","taskId":"1"}"#;
@@ -47,18 +48,7 @@ impl Raw {
 
     /// One frame of the daemon's: first byte and payload.
     async fn frame(&mut self) -> (u8, Vec<u8>) {
-        let read = async {
-            let first = self.0.read_u8().await.expect("a frame");
-            let length = match self.0.read_u8().await.expect("a length") {
-                126 => usize::from(self.0.read_u16().await.expect("a length")),
-                short @ 0..126 => usize::from(short),
-                other => panic!("a length of {other}"),
-            };
-            let mut payload = vec![0; length];
-            self.0.read_exact(&mut payload).await.expect("a payload");
-            (first, payload)
-        };
-        soon("a frame", read).await
+        soon("a frame", frame_of(&mut self.0)).await
     }
 
     /// The next frame, which must be a reply.
@@ -77,6 +67,19 @@ impl Raw {
         assert!(read.is_err() || rest.is_empty(), "{rest:02X?}");
         u16::from_be_bytes([payload[0], payload[1]])
     }
+}
+
+/// One frame of the daemon's: first byte and payload.
+async fn frame_of(stream: &mut (impl AsyncRead + Unpin)) -> (u8, Vec<u8>) {
+    let first = stream.read_u8().await.expect("a frame");
+    let length = match stream.read_u8().await.expect("a length") {
+        126 => usize::from(stream.read_u16().await.expect("a length")),
+        short @ 0..126 => usize::from(short),
+        other => panic!("a length of {other}"),
+    };
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload).await.expect("a payload");
+    (first, payload)
 }
 
 /// A client's frame, masked as the standard wants it.
@@ -284,6 +287,40 @@ async fn frames_of_one_byte_a_write_and_several_in_one_write_are_told_apart() {
     for id in 1..4 {
         assert_eq!(raw.reply().await["id"], id);
     }
+}
+
+#[tokio::test]
+async fn a_pong_never_stands_inside_a_reply_that_is_half_written() {
+    const REQUESTS: usize = 2000;
+    let daemon = Daemon::start("", "").await;
+    let mut raw = accepted(&daemon, &[]).await;
+    // Long replies and little room for them: the bridge comes upon a ping again and again while it waits
+    // to write the rest of one.
+    set_socket_recv_buffer_size(&raw.0, 64 * 1024).expect("a socket");
+    let (mut reading, mut writing) = raw.0.split();
+    let asking = async {
+        for id in 0..REQUESTS {
+            let request = format!(r#"{{"call":"bridge.describe","id":{id}}}"#);
+            let mut frames = frame(TEXT, request.as_bytes());
+            frames.extend(frame(PING, id.to_string().as_bytes()));
+            writing.write_all(&frames).await.expect("the daemon is there");
+        }
+    };
+    let hearing = async {
+        let (mut replies, mut last_pong) = (0, 0);
+        while (replies, last_pong) != (REQUESTS, REQUESTS - 1) {
+            let (first, payload) = frame_of(&mut reading).await;
+            if first == PONG {
+                last_pong = String::from_utf8(payload).expect("digits").parse().expect("ours");
+                continue;
+            }
+            assert_eq!(first, TEXT);
+            let reply: serde_json::Value = serde_json::from_slice(&payload).expect("JSON");
+            assert_eq!(reply["id"], replies);
+            replies += 1;
+        }
+    };
+    within(AMPLE, "all answers", async { tokio::join!(asking, hearing) }).await;
 }
 
 #[tokio::test]

@@ -1,13 +1,15 @@
 //! Scanners: on a USB serial line, and as a keyboard that types.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use evdev::{Device, KeyCode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
 
 use crate::fixture::{Client, Daemon, kind, soon};
 use crate::gadget::{Function, Gadget, SERIAL_MODULES, SerialEnd};
@@ -139,8 +141,9 @@ async fn a_scanner_that_types_is_heard_by_the_bridge_alone_and_plugged_in_again(
     assert_eq!((event.code(), event.value()), (KeyCode::KEY_X.code(), 1));
 }
 
-/// How long the end of a code takes from the key to whoever waits for it: a program that reads the
-/// device itself, and a client of the bridge, by turns, each at a scanner of its own.
+/// How long the end of a code takes from the key to whoever waits for it, by turns, each at a scanner of
+/// its own: in a program that reads the device, at a client of a program that does nothing but read the
+/// device and write lines to a Unix socket, and at a client of the bridge.
 #[tokio::test]
 async fn measured_how_long_a_scanned_code_takes_to_a_client_over_reading_the_device() {
     const ROUNDS: usize = 100;
@@ -148,19 +151,21 @@ async fn measured_how_long_a_scanned_code_takes_to_a_client_over_reading_the_dev
     let machine = machine::take().await;
     machine.load(&INPUT_MODULES);
     let mut scanner = InputDevice::keyboard("Scanner", (0x0c2e, 0x0b61)).await;
-    let mut other = InputDevice::keyboard("Other scanner", (0x0c2e, 0x0b62)).await;
-    let direct = Device::open(other.path()).expect("it may be opened");
+    let mut second = InputDevice::keyboard("Second scanner", (0x0c2e, 0x0b62)).await;
+    let mut third = InputDevice::keyboard("Third scanner", (0x0c2e, 0x0b63)).await;
+    let direct = Device::open(second.path()).expect("it may be opened");
     let mut direct = direct.into_event_stream().expect("a stream");
+    let mut relayed = relay(third.path());
     let daemon = Daemon::start("", KEYBOARD).await;
     daemon.ready("qr_scanner").await;
     let mut client = daemon.unix().await;
     client.on("initQRListener").await;
 
-    let (mut read, mut told) = (Vec::new(), Vec::new());
+    let [mut read, mut passed_on, mut told] = [const { Vec::new() }; 3];
     for _ in 0..ROUNDS {
-        other.types(CODE).await;
+        second.types(CODE).await;
         let began = Instant::now();
-        other.strike(KeyCode::KEY_ENTER);
+        second.strike(KeyCode::KEY_ENTER);
         loop {
             let event = soon("an event", direct.next_event()).await.expect("an event");
             if (event.code(), event.value()) == (KeyCode::KEY_ENTER.code(), 1) {
@@ -168,6 +173,14 @@ async fn measured_how_long_a_scanned_code_takes_to_a_client_over_reading_the_dev
             }
         }
         read.push(began.elapsed());
+
+        third.types(CODE).await;
+        let began = Instant::now();
+        third.strike(KeyCode::KEY_ENTER);
+        let mut line = String::new();
+        soon("a line", relayed.read_line(&mut line)).await.expect("a line");
+        passed_on.push(began.elapsed());
+        assert_eq!(line, format!("{CODE}\n"));
 
         scanner.types(CODE).await;
         let began = Instant::now();
@@ -180,12 +193,46 @@ async fn measured_how_long_a_scanned_code_takes_to_a_client_over_reading_the_dev
         let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)];
         (at(50).as_secs_f64() * 1e3, at(99).as_secs_f64() * 1e3)
     };
-    let ((read, read_99), (told, told_99)) = (figures(&mut read), figures(&mut told));
+    let ((read, read_99), (passed_on, passed_on_99)) =
+        (figures(&mut read), figures(&mut passed_on));
+    let (told, told_99) = figures(&mut told);
     println!(
         "bench: enter key to qrCode event: median {told:.2} ms, p99 {told_99:.2}; the device read \
-         directly: {read:.2}, p99 {read_99:.2}; over it: {:.2}, p99 {:.2} (target 2; {ROUNDS} rounds, \
-         in software emulation)",
+         directly: {read:.2}, p99 {read_99:.2}; and passed on over a socket: {passed_on:.2}, p99 \
+         {passed_on_99:.2}; the bridge over reading directly: {:.2}, p99 {:.2} (target 2); over passing \
+         on: {:.2}, p99 {:.2}, {:.2} times ({ROUNDS} rounds, in software emulation)",
         told - read,
         told_99 - read_99,
+        told - passed_on,
+        told_99 - passed_on_99,
+        told / passed_on,
     );
+}
+
+/// The least that a bridge for scanners that type could be: reads the device, and writes each code as a
+/// line. It ends with the device.
+fn relay(path: &Path) -> BufReader<UnixStream> {
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().expect("two ends");
+    ours.set_nonblocking(true).expect("a socket");
+    let mut device = Device::open(path).expect("it may be opened");
+    device.grab().expect("nobody has it");
+    std::thread::spawn(move || {
+        // Digits only: those are the codes that it is given.
+        let mut line = String::new();
+        while let Ok(events) = device.fetch_events() {
+            for event in events.filter(|event| event.value() == 1) {
+                match event.code() {
+                    digit @ 2..=10 => line.push_str(&(digit - 1).to_string()),
+                    11 => line.push('0'),
+                    code if code == KeyCode::KEY_ENTER.code() => {
+                        line.push('\n');
+                        (&theirs).write_all(line.as_bytes()).expect("the test listens");
+                        line.clear();
+                    }
+                    _ => {}
+                }
+            }
+        }
+    });
+    BufReader::new(UnixStream::from_std(ours).expect("inside the runtime"))
 }
