@@ -17,6 +17,10 @@ use super::{Mismatch, Outcome, check};
 /// How long a device has to come into a state, such as after it was plugged in.
 const DEVICE_PATIENCE: Duration = Duration::from_secs(8);
 
+/// An event may be so much late on a busy machine, and so much early by the clocks' grain.
+pub(super) const LATE: Duration = Duration::from_millis(1500);
+const EARLY: Duration = Duration::from_millis(50);
+
 /// How often the state of a device is asked for meanwhile.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -85,6 +89,12 @@ impl Context {
     pub(super) fn time_limit(&self) -> Result<Duration, Mismatch> {
         let limit = self.target.time_limit;
         limit.ok_or_else(|| Mismatch::NotTried("the time limit is not known".to_owned()))
+    }
+
+    /// How long nobody must operate the kiosk until that is told.
+    pub(super) fn countdown(&self) -> Result<Duration, Mismatch> {
+        let countdown = self.target.portrait.as_ref().and_then(Portrait::countdown);
+        countdown.ok_or_else(|| Mismatch::NotTried("the countdown is not known".to_owned()))
     }
 
     /// A frame as a report may show it.
@@ -218,6 +228,14 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// It is now so long after the start, or not much later.
+pub(super) fn is_due(begun: Instant, due: Duration) -> Outcome {
+    let after = begun.elapsed();
+    check(after + EARLY >= due && after < due + LATE, || {
+        format!("an event that is due after {due:?} comes after {after:?}")
+    })
 }
 
 /// `cancelled`, `timed out`: a reply in fixed words, without data.

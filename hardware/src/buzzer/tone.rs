@@ -52,7 +52,7 @@ impl ToneBuzzer {
         // A beep that has come while the beeper was not usable: it is looked for again.
         let mut first = None;
         loop {
-            let trouble = match port.open(0) {
+            let trouble = match port.open(0).await {
                 Ok(line) => {
                     self.status.count("opened");
                     let mut talk = Talk { line, records: Records::default() };

@@ -21,6 +21,7 @@ use super::framing::{Found, Framer, Framing};
 use super::trigger::Trigger;
 use crate::device::{Driver, Status, Trouble};
 use crate::port::BoxedLine;
+use crate::port::lossy::MISSING;
 use crate::source::{Demand, Source};
 
 /// How long a code with a suffix may stop in its middle before its beginning is thrown away, so
@@ -130,8 +131,8 @@ impl SerialScanner {
                             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "unplugged"));
                         }
                         Ok(read) => read,
-                        // A keyboard's word for what it cannot tell.
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                        // Keys that type nothing known, a broken report.
+                        Err(error) if error.kind() == MISSING => {
                             session.framer.lose();
                             continue;
                         }

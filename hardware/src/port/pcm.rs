@@ -29,7 +29,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 
-use super::{BoxedLine, Line, Port, PortError, presence};
+use super::{BoxedLine, Line, Opening, Port, PortError, presence};
 use crate::device::Trouble;
 
 /// A packet with sound, whole frames of it.
@@ -89,29 +89,31 @@ impl AlsaCapture {
 }
 
 impl Port for AlsaCapture {
-    fn open(&mut self, _baud: u32) -> Result<BoxedLine, PortError> {
-        let other = |source| PortError::Other { port: self.name.clone(), source };
-        if self.threads.load(Ordering::Acquire) >= MOST_THREADS {
-            let words = "calls to the sound system hang; restart that, or the machine";
-            return Err(other(io::Error::other(words)));
-        }
-        let (pieces, taken) = mpsc::channel(PIECES_WAITING);
-        let (begin, begun) = blocking::channel();
-        let task = capture::Capture {
-            name: self.name.clone(),
-            chunk: self.chunk,
-            session: self.session.clone(),
-            pieces,
-            begun,
-        };
-        let (before, alive) = (self.last.take(), Alive::new(&self.threads));
-        let thread = std::thread::Builder::new().name("microphone".to_owned());
-        let thread = thread.spawn(move || {
-            let _alive = alive;
-            task.run(before);
-        });
-        self.last = Some(thread.map_err(other)?);
-        Ok(Box::new(CaptureLine { pieces: taken, rest: Bytes::new(), begin }))
+    fn open(&mut self, _baud: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let other = |source| PortError::Other { port: self.name.clone(), source };
+            if self.threads.load(Ordering::Acquire) >= MOST_THREADS {
+                let words = "calls to the sound system hang; restart that, or the machine";
+                return Err(other(io::Error::other(words)));
+            }
+            let (pieces, taken) = mpsc::channel(PIECES_WAITING);
+            let (begin, begun) = blocking::channel();
+            let task = capture::Capture {
+                name: self.name.clone(),
+                chunk: self.chunk,
+                session: self.session.clone(),
+                pieces,
+                begun,
+            };
+            let (before, alive) = (self.last.take(), Alive::new(&self.threads));
+            let thread = std::thread::Builder::new().name("microphone".to_owned());
+            let thread = thread.spawn(move || {
+                let _alive = alive;
+                task.run(before);
+            });
+            self.last = Some(thread.map_err(other)?);
+            Ok(Box::new(CaptureLine { pieces: taken, rest: Bytes::new(), begin }) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(

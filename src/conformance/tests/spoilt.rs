@@ -11,17 +11,17 @@ use super::*;
 
 /// What is done to the frames.
 #[derive(Clone, Copy)]
-struct Hands {
+pub(super) struct Hands {
     /// What is passed on of a request.
-    forth: fn(Value) -> Vec<Value>,
+    pub(super) forth: fn(Value) -> Vec<Value>,
     /// What is passed on of what the bridge says.
-    back: fn(Value) -> Option<Value>,
+    pub(super) back: fn(Value) -> Option<Value>,
 }
 
-const HONEST: Hands = Hands { forth: |frame| vec![frame], back: Some };
+pub(super) const HONEST: Hands = Hands { forth: |frame| vec![frame], back: Some };
 
-/// The `taskId` of requests that are not the client's.
-const OWN: &str = "the proxy's own";
+/// The `taskId` or `id` of requests that are not the client's.
+pub(super) const OWN: &str = "the proxy's own";
 
 async fn pass(client: UnixStream, bridge: PathBuf, hands: Hands) -> std::io::Result<()> {
     let (from_client, mut to_client) = client.into_split();
@@ -50,7 +50,7 @@ async fn pass(client: UnixStream, bridge: PathBuf, hands: Hands) -> std::io::Res
 }
 
 /// Each of these cases passes through honest hands, and fails through these.
-async fn fail(hands: Hands, cases: &[&str]) {
+pub(super) async fn fail(hands: Hands, cases: &[&str]) {
     let ours = Ours::start("");
     let Door::Unix(bridge) = ours.unix() else { panic!("it is a Unix socket") };
     for (name, hands) in [("honest", HONEST), ("spoilt", hands)] {

@@ -29,7 +29,7 @@ use super::{EV_KEY, EV_SW, EV_SYN, InputEvent, Records, SYN_DROPPED, SYN_REPORT,
 use crate::device::Trouble;
 use crate::port::place::Place;
 use crate::port::presence::{RETRY, Watch};
-use crate::port::{BoxedLine, Line, Port, PortError};
+use crate::port::{BoxedLine, Line, Opening, Port, PortError};
 
 /// How long udev may take to give a new device file to its group: it does within some 50 ms, more
 /// on a machine that is just starting.
@@ -108,10 +108,12 @@ impl EvdevPort {
 }
 
 impl Port for EvdevPort {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let (ability, grab) = (self.ability, self.grab);
-        let line = self.open_as(|found| EvdevLine::open(&found.path, ability, grab))?;
-        Ok(Box::new(line))
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let (ability, grab) = (self.ability, self.grab);
+            let line = self.open_as(|found| EvdevLine::open(&found.path, ability, grab))?;
+            Ok(Box::new(line) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(
@@ -357,7 +359,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let place = Place::Path(file.path().to_owned());
         let mut port = EvdevPort::new(place, Ability::Beep, false);
-        let error = port.open(0).err().unwrap();
+        let error = port.open(0).await.err().unwrap();
         assert!(matches!(error, PortError::Other { .. }), "{error}");
     }
 
@@ -366,7 +368,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("by-id/event-kbd");
         let mut port = EvdevPort::new(Place::Path(path.clone()), Ability::TypeCodes, true);
-        let trouble = Trouble::from(port.open(0).err().unwrap());
+        let trouble = Trouble::from(port.open(0).await.err().unwrap());
         assert!(matches!(trouble, Trouble::Absent { .. }), "{trouble}");
         let limit = Duration::from_secs(20);
         let awaited = timeout(limit, port.worth_opening(&trouble));
