@@ -66,6 +66,22 @@ impl Context {
         Ok(wire)
     }
 
+    /// A new connection with a call under way that waits: a later request is answered before it.
+    pub(super) async fn waits(&self, call: String) -> Result<Wire, Mismatch> {
+        let mut wire = self.connect().await?;
+        wire.send(call).await?;
+        wire.settled().await?;
+        Ok(wire)
+    }
+
+    /// A new connection that is on this channel.
+    pub(super) async fn listens(&self, channel: &str) -> Result<Wire, Mismatch> {
+        let mut wire = self.connect().await?;
+        let reply = wire.ask(json!({"on": channel}).to_string()).await?;
+        self.equal(&reply, &json!({"on": channel, "success": true, "message": "成功"}))?;
+        Ok(wire)
+    }
+
     /// A new connection on which no token line was sent yet.
     pub(super) async fn connect_without_token(&self) -> Result<Wire, Mismatch> {
         let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;

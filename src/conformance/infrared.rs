@@ -120,9 +120,7 @@ async fn range(cx: Context) -> Outcome {
 }
 
 async fn on_alone(cx: Context) -> Outcome {
-    let mut listener = cx.connect().await?;
-    let reply = listener.ask(json!({"on": CHANNEL}).to_string()).await?;
-    cx.equal(&reply, &json!({"on": CHANNEL, "success": true, "message": "成功"}))?;
+    let mut listener = cx.listens(CHANNEL).await?;
     nobody(&cx).await?;
     let mut other = cx.connect().await?;
     starts(&cx, &mut other, json!(2000)).await?;

@@ -14,12 +14,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::Code;
 use super::framing::{Found, Framer, Framing};
 use super::trigger::Trigger;
 use crate::device::{Driver, Status, Trouble};
+use crate::moment::at;
 use crate::port::BoxedLine;
 use crate::port::lossy::MISSING;
 use crate::source::{Demand, Source};
@@ -234,13 +235,6 @@ impl Session {
                 Ok(())
             }
         }
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 
