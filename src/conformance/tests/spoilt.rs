@@ -90,6 +90,17 @@ fn is_code(text: &Value) -> bool {
     text.as_str().is_some_and(|text| text.starts_with('-'))
 }
 
+/// Starts what a channel's `on` alone must not start, by a request that is [`OWN`].
+pub(super) fn started_by_on(frame: Value, channel: &str, start: Value) -> Vec<Value> {
+    vec![if frame["on"] == channel { start } else { frame }]
+}
+
+/// The answer to that, as if it were to `on`.
+pub(super) fn as_if_on(frame: Value, channel: &str) -> Value {
+    let own = frame["taskId"] == OWN || frame["id"] == OWN;
+    if own { json!({"on": channel, "success": true, "message": "成功"}) } else { frame }
+}
+
 #[tokio::test]
 async fn lower_case_hex_fails() {
     let back = |mut frame| {
@@ -185,18 +196,11 @@ async fn a_batch_that_always_succeeds_fails() {
 
 #[tokio::test]
 async fn polling_that_on_alone_begins_fails() {
-    let forth = |frame: Value| {
-        if frame["on"] == "CPUCardListener" {
-            return vec![json!({"action": "startCPUCardLoopRead", "taskId": OWN})];
-        }
-        vec![frame]
+    let forth = |frame| {
+        let start = json!({"action": "startCPUCardLoopRead", "taskId": OWN});
+        started_by_on(frame, "CPUCardListener", start)
     };
-    let back = |frame: Value| {
-        if frame["taskId"] == OWN {
-            return Some(json!({"on": "CPUCardListener", "success": true, "message": "成功"}));
-        }
-        Some(frame)
-    };
+    let back = |frame| Some(as_if_on(frame, "CPUCardListener"));
     let cases = ["cpu_card/on_alone_brings_no_events", "cpu_card/off_ends_polling"];
     fail(Hands { forth, back }, &cases).await;
 }

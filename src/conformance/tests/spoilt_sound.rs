@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::spoilt::{HONEST, Hands, OWN, fail};
+use super::spoilt::{HONEST, Hands, OWN, as_if_on, fail, started_by_on};
 
 /// Does another thing than what was asked for with this action, and says that it was done.
 fn instead_of(mut frame: Value, action: &str) -> Vec<Value> {
@@ -57,19 +57,11 @@ async fn sound_in_one_form_alone_fails() {
 
 #[tokio::test]
 async fn sound_that_on_alone_begins_fails() {
-    let forth = |frame: Value| {
-        if frame["on"] == "initMicrophoneListener" {
-            return vec![json!({"action": "startMicrophoneListener", "taskId": OWN})];
-        }
-        vec![frame]
+    let forth = |frame| {
+        let start = json!({"action": "startMicrophoneListener", "taskId": OWN});
+        started_by_on(frame, "initMicrophoneListener", start)
     };
-    let back = |frame: Value| {
-        if frame["taskId"] == OWN {
-            let on = json!({"on": "initMicrophoneListener", "success": true, "message": "成功"});
-            return Some(on);
-        }
-        Some(frame)
-    };
+    let back = |frame| Some(as_if_on(frame, "initMicrophoneListener"));
     fail(Hands { forth, back }, &["microphone/on_alone_brings_nothing"]).await;
 }
 
@@ -211,22 +203,13 @@ async fn a_visit_that_is_missed_fails() {
 
 #[tokio::test]
 async fn presence_that_on_alone_begins_fails() {
-    let forth = |frame: Value| {
-        if frame["on"] == "initInfraredInductionListener" {
-            let action = "startInfraredInductionListener";
-            return vec![
-                json!({"action": action, "taskId": OWN, "params": {"intervalTime": 2000}}),
-            ];
-        }
-        vec![frame]
+    let forth = |frame| {
+        let action = "startInfraredInductionListener";
+        let params = json!({"intervalTime": 2000});
+        let start = json!({"action": action, "taskId": OWN, "params": params});
+        started_by_on(frame, "initInfraredInductionListener", start)
     };
-    let back = |frame: Value| {
-        if frame["taskId"] == OWN {
-            let channel = "initInfraredInductionListener";
-            return Some(json!({"on": channel, "success": true, "message": "成功"}));
-        }
-        Some(frame)
-    };
+    let back = |frame| Some(as_if_on(frame, "initInfraredInductionListener"));
     fail(Hands { forth, back }, &["infrared/on_alone_brings_no_events"]).await;
 }
 
@@ -296,19 +279,11 @@ async fn a_countdown_that_off_does_not_end_fails() {
 
 #[tokio::test]
 async fn a_countdown_that_on_alone_begins_fails() {
-    let forth = |frame: Value| {
-        if frame["on"] == "ampeOperationTimeout" {
-            return vec![json!({"call": "ampeStartOperationWatcher", "id": OWN})];
-        }
-        vec![frame]
+    let forth = |frame| {
+        let start = json!({"call": "ampeStartOperationWatcher", "id": OWN});
+        started_by_on(frame, "ampeOperationTimeout", start)
     };
-    let back = |frame: Value| {
-        if frame["id"] == OWN {
-            let channel = "ampeOperationTimeout";
-            return Some(json!({"on": channel, "success": true, "message": "成功"}));
-        }
-        Some(frame)
-    };
+    let back = |frame| Some(as_if_on(frame, "ampeOperationTimeout"));
     fail(Hands { forth, back }, &["operation/on_alone_starts_nothing"]).await;
 }
 
