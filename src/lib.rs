@@ -18,6 +18,7 @@ pub mod config;
 pub mod conformance;
 pub mod connection;
 pub mod devices;
+mod footprint;
 pub mod identity;
 pub mod log;
 pub mod outbox;
