@@ -2,16 +2,17 @@
 //! screen in this process. Built here, with the tape around its line.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use hharome_hardware::device;
 use hharome_hardware::port::Port;
-use hharome_hardware::port::tape::Flow;
+use hharome_hardware::port::tape::Taped;
 use hharome_hardware::screen::helper;
 use hharome_hardware::screen::process::ScreenProcess;
 use hharome_hardware::screen::virtual_screen::VirtualScreen;
 use hharome_hardware::screen::{Screen, SecondScreen, Settings, orders};
 
-use super::{Device, NewPort, outside_port, simulated_port};
+use super::{Device, NewPort, simulated_port};
 use crate::config::{Config, SecondScreenDriver, Session, Word};
 use crate::outside::Outside;
 use crate::simulation::Hand;
@@ -43,7 +44,13 @@ pub(super) fn screen(config: &Config, outside: &mut Outside) -> CustomerScreen {
     let device = Device::at_port(section, driver, place.as_deref());
     let status = device.status.clone();
     let (screen, orders) = orders();
-    let port = outside_port(port, &status, Flow::Pieces, outside);
+    let port: Box<dyn Port> = match outside {
+        Outside::Kiosk(recorder) => {
+            let (driver, tape) = (Arc::new(screen.clone()), Arc::new(recorder.clone()));
+            Box::new(Taped::recalled(port(), &status, driver, tape))
+        }
+        Outside::Recording(ports) => ports.line(section),
+    };
     let settings = Settings {
         output: config.second_screen.output.clone(),
         background: config.second_screen.background,
