@@ -14,6 +14,7 @@
 
 mod choice;
 mod display;
+mod wayland;
 mod x11;
 
 use std::ffi::OsString;
@@ -29,7 +30,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 
 use self::display::{Display, Place, failed};
-pub use self::display::{ListedOutput, X11, x_outputs};
+pub use self::display::{ListedOutput, WAYLAND, X11, wayland_outputs, x_outputs};
 use super::frame::{self, Frame};
 use super::packets::{Said, Tell};
 use super::{BOUNDS, Settings};

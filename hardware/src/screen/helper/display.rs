@@ -5,13 +5,16 @@ use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::x11;
+use super::{wayland, x11};
 use crate::device::Trouble;
 use crate::screen::Settings;
 use crate::screen::frame::Frame;
 
 /// The driver's word for outputs of an X server.
 pub const X11: &str = "x11";
+
+/// The driver's word for outputs of a Wayland compositor.
+pub const WAYLAND: &str = "wayland";
 
 /// An output that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +46,14 @@ pub fn x_outputs() -> Result<Vec<ListedOutput>, String> {
     x11::outputs()
 }
 
+/// The outputs of the Wayland compositor of our own environment. Blocks for as long as that does.
+///
+/// # Errors
+/// Why it cannot be asked, or shows no pictures, with the way out.
+pub fn wayland_outputs() -> Result<Vec<ListedOutput>, String> {
+    wayland::outputs()
+}
+
 /// What holds an output and shows pictures on it. Its troubles end the helper.
 pub(super) trait Display {
     /// Readable when something has happened.
@@ -70,6 +81,8 @@ pub(super) trait Display {
 pub(super) fn open(word: &OsStr, settings: &Settings) -> Result<Box<dyn Display>, Trouble> {
     if word == X11 {
         Ok(Box::new(x11::X11::open(settings)?))
+    } else if word == WAYLAND {
+        Ok(Box::new(wayland::Wayland::open(settings)?))
     } else {
         Err(failed("the screen's process was started for a driver that it does not have"))
     }
