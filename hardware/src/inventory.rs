@@ -125,6 +125,8 @@ pub struct Display {
     pub connector: String,
     /// The mode it prefers, such as `1920x1080`.
     pub mode: Option<String>,
+    /// The card's device file, by the name that stays if there is one.
+    pub card: String,
 }
 
 /// One input device.
@@ -238,13 +240,15 @@ fn model(id: &str) -> Option<String> {
 
 fn displays(root: &Path) -> Vec<Display> {
     let outputs = root.join("sys/class/drm");
+    let stable = links(root, "dev/dri/by-path");
     let display = |name: String| {
         let folder = outputs.join(&name);
         let connected = line_of(&folder.join("status"))? == "connected";
-        let (_, connector) = name.split_once('-')?;
+        let (card, connector) = name.split_once('-')?;
         connected.then(|| Display {
             connector: connector.to_owned(),
             mode: line_of(&folder.join("modes")),
+            card: stable.get(card).cloned().unwrap_or_else(|| format!("/dev/dri/{card}")),
         })
     };
     names(&outputs).into_iter().filter_map(display).collect()

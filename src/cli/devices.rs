@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use hharome_hardware::buzzer::Family;
 use hharome_hardware::inventory::{
-    CardReader, CardReaders, InputDevice, Inventory, ListedLine, ListedOutput, Presence,
+    CardReader, CardReaders, Display, InputDevice, Inventory, ListedLine, ListedOutput, Presence,
     ProximitySensor, ReaderKind, SerialPort, SpeechService,
 };
 use hharome_hardware::port::pcsc::ReaderPattern;
@@ -146,11 +146,12 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
                 .iter()
                 .map(|display| Item {
                     words: joined(&[Some(&display.connector), display.mode.as_deref()]),
-                    facts: json!({ "connector": display.connector, "mode": display.mode }),
-                    config: second
-                        .then(|| snippet("second_screen", "x11", &[]))
-                        .into_iter()
-                        .collect(),
+                    facts: json!({
+                        "connector": display.connector,
+                        "mode": display.mode,
+                        "card": display.card,
+                    }),
+                    config: second.then(|| of_display(display)).unwrap_or_default(),
                 })
                 .collect(),
         ),
@@ -181,6 +182,12 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
         ),
         group("Speech", "speech", inventory.speech.iter().map(speech).collect()),
     ]
+}
+
+/// With a display server and without one.
+fn of_display(display: &Display) -> Vec<String> {
+    let place = [("output", display.connector.as_str()), ("card", &display.card)];
+    vec![snippet("second_screen", "x11", &[]), snippet("second_screen", "kms", &place)]
 }
 
 fn output(output: &ListedOutput) -> Item {

@@ -9,6 +9,7 @@ fn inventory() -> Inventory {
     let display = |connector: &str| Display {
         connector: connector.to_owned(),
         mode: Some("1920x1080".to_owned()),
+        card: "/dev/dri/card0".to_owned(),
     };
     Inventory {
         serial_ports: vec![SerialPort {

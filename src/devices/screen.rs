@@ -1,5 +1,5 @@
-//! The second screen: a process that holds an output of the session's display server, or a virtual
-//! screen in this process. Built here, with the tape around its line.
+//! The second screen: a process that holds an output, of the session's display server or of a card,
+//! or a virtual screen in this process. Built here, with the tape around its line.
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -34,6 +34,11 @@ pub(super) fn screen(config: &Config, outside: &mut Outside) -> CustomerScreen {
             return CustomerScreen { device, screen: None, hand: None };
         }
         SecondScreenDriver::X11 => (process(helper::X11, x_environment(&config.session)), None),
+        SecondScreenDriver::Kms => {
+            let card = config.second_screen.card.as_ref();
+            let card = card.map(|card| (helper::KMS_CARD, card.into())).into_iter().collect();
+            (process(helper::KMS, card), None)
+        }
         SecondScreenDriver::Simulated => {
             let (screen, hand) = VirtualScreen::new();
             let (port, plug) = simulated_port("the simulated second screen", screen);

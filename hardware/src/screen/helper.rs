@@ -14,6 +14,7 @@
 
 mod choice;
 mod display;
+mod kms;
 mod wayland;
 mod x11;
 
@@ -30,7 +31,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 
 use self::display::{Display, Place, failed};
-pub use self::display::{ListedOutput, WAYLAND, X11, wayland_outputs, x_outputs};
+pub use self::display::{KMS, KMS_CARD, ListedOutput, WAYLAND, X11, wayland_outputs, x_outputs};
 use super::frame::{self, Frame};
 use super::packets::{Said, Tell};
 use super::{BOUNDS, Settings};

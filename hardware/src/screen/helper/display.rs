@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use super::{wayland, x11};
+use super::{kms, wayland, x11};
 use crate::device::Trouble;
 use crate::screen::Settings;
 use crate::screen::frame::Frame;
@@ -15,6 +15,13 @@ pub const X11: &str = "x11";
 
 /// The driver's word for outputs of a Wayland compositor.
 pub const WAYLAND: &str = "wayland";
+
+/// The driver's word for outputs of a card that no display server has.
+pub const KMS: &str = "kms";
+
+/// The variable that names the card of [`KMS`], a path or a pattern over names; without it any card that
+/// has the output.
+pub const KMS_CARD: &str = kms::CARD;
 
 /// An output that is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +90,8 @@ pub(super) fn open(word: &OsStr, settings: &Settings) -> Result<Box<dyn Display>
         Ok(Box::new(x11::X11::open(settings)?))
     } else if word == WAYLAND {
         Ok(Box::new(wayland::Wayland::open(settings)?))
+    } else if word == KMS {
+        Ok(Box::new(kms::Kms::open(settings)?))
     } else {
         Err(failed("the screen's process was started for a driver that it does not have"))
     }
