@@ -311,6 +311,11 @@ impl Config {
             SecondScreenDriver::X11 => {
                 self.session.display.clone().or_else(|| env::var("DISPLAY").ok())
             }
+            SecondScreenDriver::Wayland => {
+                let folder = self.session.runtime_folder();
+                let place = self.session.compositor().map_or(folder.clone(), |it| folder.join(it));
+                Some(place.display().to_string())
+            }
             SecondScreenDriver::None | SecondScreenDriver::Simulated => None,
         }
     }
