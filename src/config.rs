@@ -314,6 +314,11 @@ impl Config {
             SecondScreenDriver::Kms => {
                 Some(self.second_screen.card.clone().unwrap_or_else(|| "/dev/dri/card*".to_owned()))
             }
+            SecondScreenDriver::Wayland => {
+                let folder = self.session.runtime_folder();
+                let place = self.session.compositor().map_or(folder.clone(), |it| folder.join(it));
+                Some(place.display().to_string())
+            }
             SecondScreenDriver::None | SecondScreenDriver::Simulated => None,
         }
     }

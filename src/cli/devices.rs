@@ -155,15 +155,13 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
                 })
                 .collect(),
         ),
-        match &inventory.x_outputs {
-            Ok(outputs) => {
-                group("Outputs of the X server", "x_outputs", outputs.iter().map(output).collect())
-            }
-            Err(why) => Group {
-                note: Some(why.clone()),
-                ..group("Outputs of the X server", "x_outputs", Vec::new())
-            },
-        },
+        outputs("Outputs of the X server", "x_outputs", "x11", &inventory.x_outputs),
+        outputs(
+            "Outputs of the Wayland compositor",
+            "wayland_outputs",
+            "wayland",
+            &inventory.wayland_outputs,
+        ),
         group(
             "Input devices",
             "input_devices",
@@ -190,14 +188,28 @@ fn of_display(display: &Display) -> Vec<String> {
     vec![snippet("second_screen", "x11", &[]), snippet("second_screen", "kms", &place)]
 }
 
-fn output(output: &ListedOutput) -> Item {
+/// The outputs of a display server, or why it cannot be asked.
+fn outputs(
+    title: &'static str,
+    key: &'static str,
+    driver: &str,
+    outputs: &Result<Vec<ListedOutput>, String>,
+) -> Group {
+    let (note, items) = match outputs {
+        Ok(outputs) => (None, outputs.iter().map(|one| output(one, driver)).collect()),
+        Err(why) => (Some(why.clone()), Vec::new()),
+    };
+    Group { title, key, note, items }
+}
+
+fn output(output: &ListedOutput, driver: &str) -> Item {
     let ListedOutput { name, width, height, for_customers } = output;
     let size = format!("{width}x{height}");
     Item {
         words: joined(&[Some(name), Some(&size)]),
         facts: json!({ "name": name, "width": width, "height": height }),
         config: for_customers
-            .then(|| snippet("second_screen", "x11", &[("output", name)]))
+            .then(|| snippet("second_screen", driver, &[("output", name)]))
             .into_iter()
             .collect(),
     }

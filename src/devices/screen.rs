@@ -39,6 +39,9 @@ pub(super) fn screen(config: &Config, outside: &mut Outside) -> CustomerScreen {
             let card = card.map(|card| (helper::KMS_CARD, card.into())).into_iter().collect();
             (process(helper::KMS, card), None)
         }
+        SecondScreenDriver::Wayland => {
+            (process(helper::WAYLAND, wayland_environment(&config.session)), None)
+        }
         SecondScreenDriver::Simulated => {
             let (screen, hand) = VirtualScreen::new();
             let (port, plug) = simulated_port("the simulated second screen", screen);
@@ -78,4 +81,12 @@ fn x_environment(session: &Session) -> Vec<(&'static str, OsString)> {
     let display = session.display.as_ref().map(|display| ("DISPLAY", display.into()));
     let cookie = session.xauthority.as_ref().map(|file| ("XAUTHORITY", file.into()));
     display.into_iter().chain(cookie).collect()
+}
+
+/// Where the session's Wayland compositor is. An empty name is none: it is looked for in the folder.
+fn wayland_environment(session: &Session) -> Vec<(&'static str, OsString)> {
+    vec![
+        ("WAYLAND_DISPLAY", session.compositor().unwrap_or_default().into()),
+        ("XDG_RUNTIME_DIR", session.runtime_folder().into()),
+    ]
 }

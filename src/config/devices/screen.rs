@@ -9,6 +9,8 @@ drivers! {
     SecondScreenDriver {
         /// An output of an X server.
         X11 = "x11",
+        /// An output of a Wayland compositor that has a layer shell.
+        Wayland = "wayland",
         /// An output of a card that no display server has.
         Kms = "kms",
     }
@@ -21,9 +23,10 @@ section! {
         /// What drives it.
         driver: SecondScreenDriver = SecondScreenDriver::None;
         "driver", Default(r#""none""#), one_of(), Restart;
-        /// The output, as `xrandr` or `hharome devices` names it. Left out: the first that is not the
-        /// primary one; driver `kms` has to be told. The other screens are the operator's: when this one is unplugged or mirrors
-        /// another, nothing is shown anywhere.
+        /// The output, as `xrandr`, `swaymsg -t get_outputs` or `hharome devices` names it. Left out: the
+        /// first that is not the primary one; of Wayland, which knows none, the first that is not the
+        /// leftmost; driver `kms` has to be told. The other screens are the operator's: when this one is
+        /// unplugged or mirrors another, nothing is shown anywhere.
         output: Option<String> = None;
         "output", Example(r#""HDMI-1""#), optional(name("an output's name, such as HDMI-1")), Restart;
         /// The card of driver `kms`, `*` for any characters in its name. Left out: the one that has the

@@ -91,11 +91,14 @@ impl Wayland {
 
     fn take_in(&mut self) -> Result<bool, Wrong> {
         self.link.take_in()?;
-        let mut lost = false;
-        if self.is_astray() {
+        let mut lost = self.is_resized();
+        if let Some(output) = self.astray() {
+            lost = true;
+            // Compositors close it first, and say then that the output is gone if it is.
             self.take_away()?;
-            // The compositor closes it first and says then that the output is gone, if it is.
-            (lost, self.rest) = (true, Some(Instant::now() + REST));
+            if self.link.state.output(output).is_some() {
+                self.rest = Some(Instant::now() + REST);
+            }
         }
         let rested = self.rest.take_if(|rest| *rest <= Instant::now()).is_some();
         if lost || rested || self.link.state.outputs_changed {
@@ -104,8 +107,8 @@ impl Wayland {
                 let name = &place.candidate.name;
                 found = Err(format!("the compositor does not keep the picture on output {name}"));
             }
-            if found != self.found {
-                lost = true;
+            lost |= found != self.found;
+            if lost {
                 self.take_away()?;
             }
             self.found = found;
@@ -114,14 +117,18 @@ impl Wayland {
         Ok(lost)
     }
 
-    /// Whether the picture is not where it should be: closed, on another output, or of another size.
-    fn is_astray(&self) -> bool {
-        let Some(picture) = &self.picture else { return false };
+    /// The output of the picture, if it is not there: closed, or on another.
+    fn astray(&self) -> Option<u32> {
+        let output = self.picture.as_ref()?.output;
         let state = &self.link.state;
-        let other_size = |(size, wanted)| !is_free(wanted) && size != wanted;
-        state.surface.closed
-            || is_elsewhere(state, picture.output)
-            || picture.size.zip(state.surface.size).is_some_and(other_size)
+        (state.surface.closed || is_elsewhere(state, output)).then_some(output)
+    }
+
+    /// Whether the compositor wants the picture of another size.
+    fn is_resized(&self) -> bool {
+        let size = self.picture.as_ref().and_then(|picture| picture.size);
+        let other = |(size, wanted)| !is_free(wanted) && size != wanted;
+        size.zip(self.link.state.surface.size).is_some_and(other)
     }
 
     /// The picture on the output.

@@ -12,6 +12,7 @@ use rustix::fs::{Access, access};
 
 use super::{absent, failed};
 use crate::device::Trouble;
+use crate::port::socket::missing;
 
 /// Where the session is, as every program of it is told.
 pub(super) struct Session {
@@ -88,11 +89,16 @@ fn sockets(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            return Err(failed(format!(
-                "permission denied: the daemon's user may not look into {}; {}",
-                folder.display(),
-                way_in(&format!("rx {}", folder.display()))
-            )));
+            // Whoever may only pass through it has to know where to.
+            return Err(if access(folder, Access::EXEC_OK).is_ok() {
+                failed(format!(
+                    "permission denied: the daemon's user may not look into {}; name the compositor in \
+                     [session] wayland_display, such as \"wayland-1\"",
+                    folder.display()
+                ))
+            } else {
+                trouble(&folder.join("wayland-0"), &error)
+            });
         }
         Err(error) => {
             return Err(absent(format!(
@@ -115,34 +121,12 @@ fn sockets(folder: &Path) -> Result<Vec<PathBuf>, Trouble> {
 fn trouble(path: &Path, error: &io::Error) -> Trouble {
     let name = path.display();
     if error.kind() == io::ErrorKind::PermissionDenied {
-        let folder = path.parent().unwrap_or(path);
-        // The sockets of a session are open to everybody or nobody else; its folder is its user's own.
-        if access(folder, Access::EXEC_OK).is_err() {
-            let folder = folder.display();
-            return failed(format!(
-                "the Wayland compositor at {name}: permission denied; the daemon's user may not enter \
-                 {folder}; {}",
-                way_in(&format!("x {folder}"))
-            ));
-        }
-        return failed(format!(
-            "the Wayland compositor at {name}: permission denied; the daemon's user may not use its \
-             socket; {}",
-            way_in(&format!("rw {name}"))
-        ));
+        return failed(format!("the Wayland compositor at {name}: {}", missing(path)));
     }
     absent(format!(
         "no Wayland compositor answers at {name} ({error}); start the session, or name it in [session] \
          runtime_dir and wayland_display"
     ))
-}
-
-/// What may be done; `what` is the permission and the path.
-fn way_in(what: &str) -> String {
-    format!(
-        "run the daemon as the session's user, or let its own user in, each time the session starts \
-         (setfacl -m u:NAME:{what})"
-    )
 }
 
 #[cfg(test)]
