@@ -311,6 +311,14 @@ impl Config {
             SecondScreenDriver::X11 => {
                 self.session.display.clone().or_else(|| env::var("DISPLAY").ok())
             }
+            SecondScreenDriver::Kms => {
+                Some(self.second_screen.card.clone().unwrap_or_else(|| "/dev/dri/card*".to_owned()))
+            }
+            SecondScreenDriver::Wayland => {
+                let folder = self.session.runtime_folder();
+                let place = self.session.compositor().map_or(folder.clone(), |it| folder.join(it));
+                Some(place.display().to_string())
+            }
             SecondScreenDriver::None | SecondScreenDriver::Simulated => None,
         }
     }
@@ -385,6 +393,15 @@ impl Config {
                 "[cpu_card] reader, [social_security_card] reader: both are the same: reading a \
                  social-security card changes what a program has selected on it by \
                  sendCPUCardCommand; name two readers if there are two"
+                    .to_owned(),
+            );
+        }
+        let screen = &self.second_screen;
+        if screen.driver == SecondScreenDriver::Kms && screen.output.is_none() {
+            warnings.push(
+                "[second_screen] output: is missing, and driver \"kms\" needs it: without a display \
+                 server nobody knows which screen is the customer's (hharome devices lists what there \
+                 is)"
                     .to_owned(),
             );
         }
