@@ -67,13 +67,16 @@ macro_rules! sections {
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct Config {
             $($(#[doc = $doc])+ pub $name: $section,)+
+            /// Keys of the file that its drivers do not use, a warning each.
+            unused: Vec<String>,
         }
 
         impl Config {
             /// Reads every section of a document; mistakes are left in the document.
             fn read(document: &mut Document<'_>) -> Self {
                 document.refuse_unknown_sections(&[$(stringify!($name)),+]);
-                Self { $($name: document.section(stringify!($name)),)+ }
+                $(let $name = document.section(stringify!($name));)+
+                Self { $($name,)+ unused: document.unused() }
             }
 
             /// Every section in the order of the file: its name, what it is about, its keys.
@@ -101,7 +104,8 @@ macro_rules! sections {
             /// others kept: what is in force after a reload.
             #[must_use]
             pub fn reloaded(&self, new: &Self) -> Self {
-                Self { $($name: self.$name.reloaded(&new.$name),)+ }
+                let unused = new.unused.clone();
+                Self { $($name: self.$name.reloaded(&new.$name),)+ unused }
             }
         }
     };
@@ -370,7 +374,7 @@ impl Config {
 
     /// What is allowed and yet worth a warning at start and in `check`, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.unused.clone();
         let open: Vec<&str> = [("tcp", self.listen.tcp), ("http", self.listen.http)]
             .into_iter()
             .filter_map(|(key, address)| address.map(|_| key))
