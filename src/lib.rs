@@ -22,6 +22,7 @@ pub mod identity;
 pub mod log;
 pub mod outbox;
 pub mod outside;
+pub mod panel;
 pub mod recording;
 pub mod replay;
 pub mod report;

@@ -32,6 +32,7 @@ use hharome_protocol::{
 use crate::bridge::Clock;
 use crate::channels::Channels;
 use crate::devices::Devices;
+use crate::panel::watch::Watch;
 use crate::router::Router;
 
 /// All actions and calls that are there.
@@ -84,12 +85,13 @@ pub fn router() -> Router {
     router.call::<calls::JobsCall, _>(receipt::jobs);
     router.call::<calls::SimulateCall, _>(bridge::simulate);
     router.call::<calls::RecordCall, _>(bridge::record);
+    router.call::<calls::LookCall, _>(bridge::look);
     router
 }
 
 /// All channels that are there.
 #[must_use]
-pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
+pub fn channels(devices: &Arc<Devices>, watch: &Watch, clock: Clock) -> Channels {
     let mut channels = Channels::default();
     let readers = Arc::clone(devices);
     channels.serve_source::<card_protocol::IdCardListener, _, _>(
@@ -115,5 +117,6 @@ pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
     channels.serve::<operation_protocol::OperationTimeout>(None);
     channels.serve::<calls::DevicesChannel>(Some(bridge::device_feed(devices, clock)));
     channels.serve::<calls::CallsChannel>(None);
+    channels.serve::<calls::FramesChannel>(Some(watch.feed(clock)));
     channels
 }

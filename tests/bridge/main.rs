@@ -32,6 +32,7 @@ mod leaks;
 mod life;
 mod microphone;
 mod operation;
+mod panel;
 #[expect(dead_code, unused_imports, reason = "the port's own tests use all of it")]
 #[path = "../pcscd/mod.rs"]
 mod pcscd;
