@@ -191,16 +191,18 @@
       socket.onclose = () => {
         if (this.#socket !== socket) return;
         this.#socket = null;
-        this.#lose();
         if (this.#state === 'closed') return;
-        if (this.#refusal && !this.#heard) {
-          this.#enter('refused');
+        const refused = this.#refusal && !this.#heard;
+        this.#enter(refused ? 'refused' : 'waiting');
+        this.#lose();
+        if (refused) {
           for (const call of [...this.#calls.values()]) call.done(refusal(call, 'refused'));
           return;
         }
         const { firstDelay, longestDelay } = this.#options;
         const delay = Math.min(firstDelay * 2 ** this.#failures++, longestDelay);
-        this.#enter('waiting');
+        // Somebody who was told so may have asked for a connection already.
+        if (this.#state !== 'waiting') return;
         // Not all clients of a bridge that comes back at the same moment.
         this.#retry = setTimeout(() => {
           this.#enter('idle');
@@ -333,10 +335,10 @@
 
   /** A `my` that is connected to a bridge. */
   function connect(options = {}) {
-    return new Bridge({ url: usualUrl(), ...options });
+    return new Bridge({ ...options, url: options.url ?? usualUrl() });
   }
 
-  const hharome = { connect };
+  const hharome = { connect, tables: { waits: [...WAITS], starts: Object.fromEntries(STARTS) } };
   root.hharome = hharome;
   if (typeof module === 'object' && module.exports) module.exports = hharome;
   // As a plain script: what mini-programs' page code expects to be there. A module has no current script.

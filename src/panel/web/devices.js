@@ -40,15 +40,13 @@ export class Devices {
   #add({ device, simulated }) {
     const state = el('span', { class: 'state' });
     const mark = el('small', {}, simulated ? word('simulated') : '');
-    const last = el('p', { class: 'last', hidden: true });
+    const last = el('span', { class: 'last', hidden: true });
     const facts = el('dl');
     const hands = simulated ? hand(device, (params) => this.#work(params)) : [];
     const root = el('details', { class: 'device', id: `device-${device}` },
-      el('summary', {}, el('b', {}, word(device)), mark, state),
+      el('summary', {}, el('b', {}, word(device)), mark, state, last),
       el('div', {}, ...hands, facts));
-    const box = el('div', {}, root);
-    root.querySelector('summary').after(last);
-    this.view.append(box);
+    this.view.append(root);
     this.#parts.set(device, { root, state, last, facts });
   }
 

@@ -15,6 +15,7 @@ function understand(frame) {
   if (frame.text !== undefined && (frame.what === 'in' || frame.what === 'out')) {
     try {
       const json = JSON.parse(frame.text);
+      frame.gist = gist(json);
       frame.id = json.id === undefined ? undefined : JSON.stringify(json.id);
       frame.call = json.call;
       frame.channel = json.channel;
@@ -26,6 +27,15 @@ function understand(frame) {
     frame.name = word(frame.what);
   }
   return frame;
+}
+
+/** What is to be read of a frame in one line. */
+function gist(json) {
+  const inner = json.res ?? (json.call === 'ampeHHCommunication' ? json.params : json);
+  if (inner.success === false) return `${inner.message} ${inner.data?.error?.detail ?? JSON.stringify(inner.data ?? {})}`;
+  const said = inner.data ?? inner.params ?? {};
+  const text = typeof said === 'string' ? said : JSON.stringify(said);
+  return text === '{}' ? '' : text;
 }
 
 export class Frames {
@@ -106,6 +116,8 @@ export class Frames {
     const client = this.byClient.value;
     const action = this.byAction.value.trim().toLowerCase();
     const task = this.byTask.value.trim();
+    // The reply says that as well.
+    if (frame.stage === 'done') return false;
     if (frame.own && !this.own.checked) return false;
     if (client && String(frame.client) !== client) return false;
     if (action && !frame.name.toLowerCase().includes(action)) return false;
@@ -173,5 +185,5 @@ function fill(row, frame) {
   task.textContent = frame.taskId ?? '';
   yes.className = frame.success === undefined ? 'none' : frame.success ? 'yes' : 'no';
   yes.textContent = frame.success === undefined ? '' : word(frame.success ? 'yes' : 'no');
-  text.textContent = frame.what === 'stage' ? word(frame.stage === 'waiting' ? 'device' : frame.stage) : frame.text ?? '';
+  text.textContent = frame.what === 'stage' ? word(frame.stage === 'waiting' ? 'device' : frame.stage) : frame.gist ?? frame.text ?? '';
 }

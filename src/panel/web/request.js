@@ -25,8 +25,8 @@ export class Request {
     this.what = el('select', { id: 'what', onchange: () => this.#choose() });
     this.task = el('input', { id: 'task', value: '1', spellcheck: 'false', autocomplete: 'off' });
     this.event = el('select', { id: 'event' }, el('option', {}, 'open'), el('option', {}, 'close'));
-    this.params = el('div', { class: 'buttons' });
-    this.wire = el('textarea', { class: 'wire', id: 'wire', rows: '5', spellcheck: 'false' });
+    this.params = el('div', { class: 'params' });
+    this.wire = el('textarea', { class: 'wire', id: 'wire', rows: '9', spellcheck: 'false', 'aria-label': 'JSON' });
     this.note = el('p', { class: 'quiet' });
     this.wrong = el('span', { class: 'wrong', role: 'alert' });
     this.form = el('form', { class: 'request' });
@@ -75,9 +75,9 @@ export class Request {
       el('div', { class: 'field own' }, el('label', { for: 'task' }, 'taskId'), this.task),
       el('div', { class: 'field own' }, el('label', { for: 'event' }, word('event')), this.event),
       this.params,
-      el('label', { for: 'wire', class: 'quiet' }, word('wire')), this.wire,
-      el('div', { class: 'buttons' }, el('button', { class: 'main', type: 'submit', id: 'send' }, word('send')), this.wrong),
-      this.channels);
+      el('details', { class: 'as-json' }, el('summary', {}, word('wire')), this.wire),
+      this.channels,
+      el('div', { class: 'buttons sending' }, el('button', { class: 'main', type: 'submit', id: 'send' }, word('send')), this.wrong));
     this.#choose();
   }
 
@@ -122,6 +122,7 @@ export class Request {
       frame = JSON.parse(this.wire.value);
     } catch (error) {
       this.wrong.textContent = `${word('badJson')}: ${error.message}`;
+      this.wire.closest('details').open = true;
       this.wire.focus();
       return;
     }
