@@ -16,6 +16,7 @@
 #[expect(dead_code, reason = "what is not used yet is for the devices that sound")]
 #[path = "../alsa/mod.rs"]
 mod alsa;
+mod browser;
 mod cards;
 mod cards_together;
 mod cli;
