@@ -223,24 +223,7 @@ impl Devices {
     /// # Errors
     /// `bad_request` for a device or gesture that there is not, `forbidden` for a real device.
     pub fn simulate(&self, params: &SimulateParams) -> Result<(), Failure> {
-        let name = params.device.as_str();
-        let known = self.with_hands();
-        let found = known.iter().find(|(device, _)| device.status.name() == name);
-        let (device, hand) = found.ok_or_else(|| {
-            let names: Vec<_> = known.iter().map(|(device, _)| device.status.name()).collect();
-            Failure::bad_request(format!("params.device: expected one of {}", names.join(", ")))
-        })?;
-        let Some(hand) = hand else {
-            return Err(if device.simulated {
-                Failure::unsupported(format!("{name}: this version cannot simulate it yet"))
-            } else {
-                let driver = device.driver;
-                Failure::forbidden(format!(
-                    "{name}: its driver is {driver:?}, not \"simulated\"; serve --simulate \
-                     replaces all drivers"
-                ))
-            });
-        };
+        let hand = self.hand(&params.device)?;
         let gesture = Gesture {
             verb: &params.verb,
             card: params.card.as_deref(),
@@ -251,6 +234,29 @@ impl Devices {
             wav: params.wav.as_deref(),
         };
         hand.make(&gesture).map_err(|error| Failure::bad_request(error.to_string()))
+    }
+
+    /// The hand that works a simulated device.
+    ///
+    /// # Errors
+    /// `bad_request` for a device that there is not, `forbidden` for a real one.
+    pub fn hand(&self, name: &str) -> Result<&Hand, Failure> {
+        let known = self.with_hands();
+        let found = known.iter().find(|(device, _)| device.status.name() == name);
+        let (device, hand) = found.ok_or_else(|| {
+            let names: Vec<_> = known.iter().map(|(device, _)| device.status.name()).collect();
+            Failure::bad_request(format!("params.device: expected one of {}", names.join(", ")))
+        })?;
+        hand.ok_or_else(|| {
+            if device.simulated {
+                return Failure::unsupported(format!("{name}: this version cannot simulate it yet"));
+            }
+            let driver = device.driver;
+            Failure::forbidden(format!(
+                "{name}: its driver is {driver:?}, not \"simulated\"; serve --simulate replaces all \
+                 drivers"
+            ))
+        })
     }
 }
 

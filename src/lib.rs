@@ -25,6 +25,7 @@ pub mod keypad;
 pub mod log;
 pub mod outbox;
 pub mod outside;
+pub mod panel;
 pub mod recording;
 pub mod replay;
 pub mod report;

@@ -245,6 +245,7 @@ impl House {
         if let Some(listener) = doors.http {
             let bound = address(&listener);
             tracing::info!(transport = "ws", address = %format!("ws://{bound}/ws"), "listening");
+            tracing::info!(address = %format!("http://{bound}/"), "the panel, for a browser");
             let serve = move |house: &Self, stream, seat| house.http(stream, seat, bound);
             accepting.push(tokio::spawn(self.clone().accept(listener, serve)));
         }

@@ -4,6 +4,8 @@
 //! Used by `bridge.simulate` for the daemon's simulated devices, and by `hharome virtual` for the
 //! one that it offers.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hharome_hardware::code::virtual_scanner::{self, ScannerHand};
@@ -15,7 +17,9 @@ use hharome_hardware::microphone::virtual_microphone::{self, MicrophoneHand};
 use hharome_hardware::microphone::wav::{self, WavError};
 use hharome_hardware::port::card::memory::{self, CardHand};
 use hharome_hardware::port::far_end::Plug;
+use hharome_hardware::receipt::virtual_printer::paper::Sheet;
 use hharome_hardware::receipt::virtual_printer::{self, PrinterHand};
+use hharome_hardware::screen::frame::Frame;
 use hharome_hardware::screen::virtual_screen::{SIZE, ScreenHand};
 use hharome_hardware::speech::virtual_server::{self, ServerHand};
 use hharome_hardware::virtual_card::social_security::{ContentsDescription, SocialSecurityChip};
@@ -76,6 +80,51 @@ pub struct Gesture<'a> {
     pub wav: Option<&'a str>,
 }
 
+/// Receipts that are looked at: the last few.
+const LOOKED_AT: usize = 5;
+
+/// What a virtual device shows.
+pub struct View {
+    /// Counts up with each receipt; 1 of a screen.
+    pub number: u64,
+    /// Whether it is finished: a receipt that is cut off.
+    pub finished: bool,
+    what: Seen,
+}
+
+enum Seen {
+    Paper(Sheet),
+    Screen(Arc<Frame>),
+}
+
+/// A picture of it.
+pub struct Picture {
+    /// In dots.
+    pub width: u32,
+    /// In dots.
+    pub height: u32,
+    /// A PNG file.
+    pub png: Vec<u8>,
+}
+
+impl View {
+    /// What is seen, as a picture; takes its milliseconds. `None` for paper without a row.
+    #[must_use]
+    pub fn picture(&self) -> Option<Picture> {
+        match &self.what {
+            Seen::Paper(sheet) => {
+                let width = u32::try_from(sheet.row_bytes * 8).ok()?;
+                let height = u32::try_from(sheet.rows()).ok()?;
+                Some(Picture { width, height, png: sheet.png()? })
+            }
+            Seen::Screen(frame) => {
+                let Frame { width, height, .. } = **frame;
+                Some(Picture { width, height, png: frame.png()? })
+            }
+        }
+    }
+}
+
 /// Why a hand cannot do it. Never holds what is on a card.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GestureError {
@@ -133,6 +182,31 @@ pub enum GestureError {
 }
 
 impl Hand {
+    /// What is to be seen: the last few receipts, oldest first; the picture of a screen.
+    #[must_use]
+    pub fn look(&self) -> Vec<View> {
+        match self {
+            Self::Printer(hand, _) => {
+                let (sheets, cut) = hand.last_sheets(LOOKED_AT);
+                let whole = sheets.iter().filter(|sheet| sheet.cut).count();
+                let first = cut + 1 - u64::try_from(whole).unwrap_or(cut);
+                let view = |(number, sheet): (u64, Sheet)| View {
+                    number,
+                    finished: sheet.cut,
+                    what: Seen::Paper(sheet),
+                };
+                (first..).zip(sheets).map(view).collect()
+            }
+            Self::Screen(hand, _) => {
+                let picture = hand.picture().into_iter();
+                picture
+                    .map(|frame| View { number: 1, finished: true, what: Seen::Screen(frame) })
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Does it.
     ///
     /// # Errors

@@ -38,6 +38,9 @@ pub struct SimulateCall;
 /// `bridge.record`: the recording of what passes.
 pub struct RecordCall;
 
+/// `bridge.look`: what a simulated device shows: receipts on paper, the picture of a screen.
+pub struct LookCall;
+
 /// `bridge.keypad`: answers or cancels the typed ID number that is waited for.
 pub struct KeypadCall;
 
@@ -53,12 +56,16 @@ pub struct KeypadChannel;
 /// `bridgeDeviceConfig`: what is wanted of the kiosk's shell.
 pub struct DeviceConfigChannel;
 
+/// `bridgeFrames`: what passes at all clients, with everything masked that is a person's; for the panel.
+pub struct FramesChannel;
+
 /// The daemon's own channels.
-pub static CHANNELS: [ChannelInfo; 4] = [
+pub static CHANNELS: [ChannelInfo; 5] = [
     ChannelInfo::of::<DevicesChannel>(),
     ChannelInfo::of::<CallsChannel>(),
     ChannelInfo::of::<KeypadChannel>(),
     ChannelInfo::of::<DeviceConfigChannel>(),
+    ChannelInfo::of::<FramesChannel>(),
 ];
 
 /// The data of `bridge.describe`.
@@ -254,6 +261,36 @@ pub struct SimulateParams {
     pub wav: Option<String>,
 }
 
+/// The params of `bridge.look`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LookParams {
+    /// The device's section in the configuration.
+    pub device: String,
+}
+
+/// The data of `bridge.look`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sights {
+    /// The last few, oldest first; none while there is nothing to see.
+    pub pictures: Vec<Sight>,
+}
+
+/// One picture of `bridge.look`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sight {
+    /// Counts up with each receipt; 1 of a screen.
+    pub number: u64,
+    /// Whether it is finished: a receipt that is cut off.
+    pub finished: bool,
+    /// In dots.
+    pub width: u32,
+    /// In dots.
+    pub height: u32,
+    /// A PNG file in base64.
+    pub png_base64: String,
+}
+
 /// The params of `bridge.record`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct RecordParams {
@@ -366,6 +403,73 @@ pub struct KeypadEvent {
     pub left_ms: Option<u64>,
 }
 
+/// An event of `bridgeFrames`.
+#[derive(Clone, Serialize)]
+pub struct FramesEvent {
+    /// What happened, in its order.
+    pub frames: Vec<SeenFrame>,
+    /// So many before them are missing: there were too many.
+    pub missed: u64,
+}
+
+/// Something that happened at a client.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenFrame {
+    /// When, in microseconds since 1970-01-01 UTC.
+    pub at: u64,
+    /// The number of the connection.
+    pub client: u64,
+    /// `unix`, `tcp`, `ws`; `panel` or `page` for a WebSocket of our own page or of another.
+    pub transport: String,
+    /// What.
+    pub what: Seen,
+    /// The action that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// The task that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<TaskId>,
+    /// Of a reply: whether it is a yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub success: Option<bool>,
+    /// Of a stage: which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<CallStage>,
+    /// Of a frame: how many bytes it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Of a frame: its text, masked and shortened. Of an end: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// What happened at a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// It has come.
+    Connected,
+    /// A frame from it.
+    In,
+    /// A frame to it.
+    Out,
+    /// It has shown the right token.
+    Admitted,
+    /// It has shown a wrong one.
+    Refused,
+    /// A frame over the limit came from it.
+    TooLong,
+    /// A call of it has come so far.
+    Stage,
+    /// It takes nothing more at the moment.
+    Stalled,
+    /// It takes frames again.
+    Flowing,
+    /// It is gone.
+    Gone,
+}
+
 /// Implements [`Call`] or [`Channel`] for each unit struct of this file.
 macro_rules! wire {
     ($($call:ident = $name:literal, $params:ty => $data:ty;)* | $($channel:ident = $channel_name:literal => $event:ty;)*) => {
@@ -388,12 +492,21 @@ wire! {
     JobsCall = "bridge.jobs", NoParams => Jobs;
     SimulateCall = "bridge.simulate", SimulateParams => Empty;
     RecordCall = "bridge.record", RecordParams => RecordStatus;
+    LookCall = "bridge.look", LookParams => Sights;
     KeypadCall = "bridge.keypad", KeypadParams => Empty;
     |
     DevicesChannel = "bridgeDevices" => DevicesEvent;
     CallsChannel = "bridgeCalls" => CallsEvent;
     KeypadChannel = "bridgeKeypad" => KeypadEvent;
     DeviceConfigChannel = "bridgeDeviceConfig" => ShellWishes;
+}
+
+impl Channel for FramesChannel {
+    const NAME: &'static str = "bridgeFrames";
+    // Whoever watches is told what is missing, and never the reason why somebody waits.
+    const STREAM: bool = true;
+    const PRIVATE: bool = true;
+    type Event = FramesEvent;
 }
 
 impl ProtocolVersion {

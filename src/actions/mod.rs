@@ -35,6 +35,7 @@ use hharome_protocol::{
 use crate::bridge::Clock;
 use crate::channels::Channels;
 use crate::devices::Devices;
+use crate::panel::watch::Watch;
 use crate::router::Router;
 
 /// All actions and calls that are there.
@@ -94,12 +95,13 @@ pub fn router() -> Router {
     router.call::<calls::SimulateCall, _>(bridge::simulate);
     router.call::<calls::KeypadCall, _>(id_number::keypad);
     router.call::<calls::RecordCall, _>(bridge::record);
+    router.call::<calls::LookCall, _>(bridge::look);
     router
 }
 
 /// All channels that are there.
 #[must_use]
-pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
+pub fn channels(devices: &Arc<Devices>, watch: &Watch, clock: Clock) -> Channels {
     let mut channels = Channels::default();
     let readers = Arc::clone(devices);
     channels.serve_source::<card_protocol::IdCardListener, _, _>(
@@ -127,5 +129,6 @@ pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
     channels.serve::<calls::CallsChannel>(None);
     channels.serve::<calls::KeypadChannel>(Some(id_number::feed(&devices.keypad)));
     channels.serve::<calls::DeviceConfigChannel>(Some(device::config_feed(&devices.shell)));
+    channels.serve::<calls::FramesChannel>(Some(watch.feed(clock)));
     channels
 }

@@ -24,7 +24,8 @@ use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_protocol::ClientFrame;
 use hharome_protocol::action::{Action, Call, Channel, ENVELOPE_CALL};
 use hharome_protocol::bridge::{
-    DescribeCall, DevicesChannel, JobsCall, RecordCall, SimulateCall, StatusCall,
+    DescribeCall, DevicesChannel, FramesChannel, JobsCall, LookCall, RecordCall, SimulateCall,
+    StatusCall,
 };
 use hharome_protocol::cpu_card::PsamCardColdReset;
 use hharome_protocol::device::GetDeviceInfo;
@@ -34,6 +35,7 @@ use hharome_protocol::speech::Speech;
 use serde::Deserialize;
 
 use super::format::{RIGHT_TOKEN, WRONG_TOKEN};
+use crate::panel::watch::is_own_event;
 use walk::walked;
 
 /// What stands for a byte that is no UTF-8, and for all that follow it. No text holds it, so the
@@ -116,18 +118,18 @@ impl FrameRedactor {
         Self { pseudonyms, ats, token: token.map(str::to_owned) }
     }
 
-    /// Whether a frame, from a client or to one, is about the recording itself. Such a frame is in
-    /// no recording.
+    /// Whether a frame, from a client or to one, is about the recording itself, or about watching. Such a
+    /// frame is in no recording: it works the bridge, and a replay has nothing to show.
     #[must_use]
     pub fn works_the_recorder(frame: &[u8]) -> bool {
-        matches!(frame::parse(frame), Ok(ClientFrame::Call { name, .. }) if name == RecordCall::NAME)
+        frame::parse(frame).is_ok_and(|frame| is_outside(&frame)) || is_own_event(frame)
     }
 
     /// A frame that a client has sent, redacted; `None` for one that is not to be recorded.
     #[must_use]
     pub fn from_client(&self, frame: &[u8]) -> Option<Vec<u8>> {
         let (subject, exact) = match frame::parse(frame) {
-            Ok(ClientFrame::Call { name, .. }) if name == RecordCall::NAME => return None,
+            Ok(frame) if is_outside(&frame) => return None,
             Ok(ClientFrame::Call { name, .. }) if name == SimulateCall::NAME => {
                 (Subject::Simulate, false)
             }
@@ -170,6 +172,17 @@ impl FrameRedactor {
     /// The token that stands in the recording.
     fn shown_token(&self, token: &str) -> &'static str {
         if self.token.as_deref() == Some(token) { RIGHT_TOKEN } else { WRONG_TOKEN }
+    }
+}
+
+/// Whether a frame, or what answers it, is about recording or watching.
+fn is_outside(frame: &ClientFrame<'_>) -> bool {
+    match frame {
+        ClientFrame::Call { name, .. } => name == RecordCall::NAME || name == LookCall::NAME,
+        ClientFrame::On { channel } | ClientFrame::Off { channel } => {
+            channel == FramesChannel::NAME
+        }
+        _ => false,
     }
 }
 

@@ -16,6 +16,7 @@
 #[expect(dead_code, reason = "what is not used yet is for the devices that sound")]
 #[path = "../alsa/mod.rs"]
 mod alsa;
+mod browser;
 mod cards;
 mod cards_together;
 mod cli;
@@ -33,6 +34,7 @@ mod leaks;
 mod life;
 mod microphone;
 mod operation;
+mod panel;
 #[expect(dead_code, unused_imports, reason = "the port's own tests use all of it")]
 #[path = "../pcscd/mod.rs"]
 mod pcscd;
