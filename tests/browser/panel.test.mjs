@@ -39,7 +39,7 @@ function quiet(page) {
 }
 
 test('a card put on by a click answers the demo page, which prints a receipt that is seen', async () => {
-  const people = await panel();
+  const people = await panel({ width: 1024, height: 600 });
   const demo = await chromium.page(demoAt(DEMO));
   await demo.until('the demo knows its kiosk', () => document.querySelector('#kiosk').textContent.startsWith('本机'));
   await demo.click('#read');

@@ -146,7 +146,7 @@ export class Frames {
     this.list.element.hidden = this.#all.length === 0;
     this.list.show(this.#shown, dropped);
     const missed = this.#missed ? ` · ${this.#missed} ${word('missed')}` : '';
-    this.counted.textContent = this.#all.length ? `${this.#shown.length} / ${this.#all.length} ${word('shown')}${missed}` : '';
+    this.counted.textContent = this.#all.length ? `${this.#shown.length} / ${this.#all.length}${missed}` : '';
   }
 
   #listClients() {
