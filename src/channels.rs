@@ -244,6 +244,25 @@ impl Channels {
         }
     }
 
+    /// How many connections listen to a channel.
+    #[must_use]
+    pub fn listeners(&self, name: &str) -> usize {
+        self.find(name).map_or(0, |channel| channel.lock().subscribers.len())
+    }
+
+    /// Whether a connection listens to it.
+    #[must_use]
+    pub fn is_listener(&self, name: &str, connection: u64) -> bool {
+        self.find(name).is_ok_and(|channel| channel.lock().has(connection))
+    }
+
+    /// Puts an event before all who listen to a channel now.
+    pub fn publish<C: Channel>(&self, event: &C::Event) {
+        if let Ok(channel) = self.find(C::NAME) {
+            Publisher(Arc::clone(channel)).publish(event);
+        }
+    }
+
     /// The names of the channels that are served.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.table.iter().map(|channel| channel.info.name)

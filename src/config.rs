@@ -40,7 +40,7 @@ pub use self::devices::{
     IdCardDriver, Infrared, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol, Input,
     InputDriver, Microphone, MicrophoneDriver, Printer, PrinterCut, PrinterDriver, PrinterFlow,
     PrinterText, Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger,
-    ReaderReports, SamBaud, SecondScreen, SecondScreenDriver, SocialSecurityCard,
+    ReaderReports, SamBaud, SecondScreen, SecondScreenDriver, Shell, SocialSecurityCard,
     SocialSecurityCardDriver, Speech, SpeechDriver,
 };
 pub use self::listen::{
@@ -144,6 +144,8 @@ sections! {
     buzzer: Buzzer,
     /// `[face]`: the provider of face recognition.
     face: Face,
+    /// `[shell]`: commands that work the kiosk's shell.
+    shell: Shell,
     /// `[recording]`: recording what passes, to replay it elsewhere.
     recording: Recording,
     /// `[log]`: what is written to the log.
@@ -260,6 +262,7 @@ impl Config {
                 let devices = &self.input.devices;
                 if devices.is_empty() { "all".to_owned() } else { devices.join(", ") }
             }),
+            "face" => self.face.url.as_ref().map(ToString::to_string),
             "buzzer" => match self.buzzer.driver {
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Evdev => self.buzzer.device.clone(),
@@ -357,6 +360,9 @@ impl Config {
         }
         if forgotten("buzzer") {
             self.buzzer = Buzzer::default();
+        }
+        if forgotten("face") {
+            self.face = Face::default();
         }
     }
 

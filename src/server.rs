@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::actions::device;
 use crate::bridge::{Bridge, Clock};
 use crate::config::{Config, Loaded};
 use crate::connection::{self, Peer};
@@ -130,6 +131,7 @@ pub async fn serve(
     // A receipt that is begun is printed to its end; those that wait are not begun.
     let press = house.bridge.devices.receipts.press.as_ref();
     let printing = press.map(|press| tokio::spawn(press.printer.clone().finished()));
+    let restored = tokio::spawn(device::restore(&house.bridge));
     // Dropped first, so that a new daemon can bind while the last clients are served.
     for task in accepting {
         task.abort();
@@ -140,6 +142,8 @@ pub async fn serve(
     if timeout(DRAIN, house.tracker.wait()).await.is_err() {
         tracing::warn!(clients = house.tracker.len(), "clients are left behind");
     }
+    // Bars that were hidden for this run are shown again; it has a limit of its own.
+    let _ = restored.await;
     if let Some(printing) = printing
         && timeout(PRINTING, printing).await.is_err()
     {

@@ -27,6 +27,8 @@ use hharome_hardware::virtual_card::{SLUGS, VirtualCard, by_slug};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::face::simulated::{FaceHand, Fault, OUTCOMES};
+
 /// A hand at one virtual device, and its plug.
 pub enum Hand {
     /// At an ID-card reader.
@@ -51,6 +53,8 @@ pub enum Hand {
     Speech(ServerHand, Plug),
     /// At a second screen; the plug is that of its display server.
     Screen(ScreenHand, Plug),
+    /// At a face engine.
+    Face(FaceHand, Plug),
     /// At a card that lies in somebody else's reader; as [`Hand::Card`], and the reader cannot be
     /// worked.
     LoneCard(CardHand, &'static str),
@@ -59,12 +63,12 @@ pub enum Hand {
 /// What a hand is asked to do.
 #[derive(Clone, Copy, Default)]
 pub struct Gesture<'a> {
-    /// `put`, `lift`, `scan`, `tone`, `silence`, `wav`, `come`, `go`, `pulse`, `key`, `touch`, `type`, `paper`, `restart`, `fault`.
+    /// `put`, `lift`, `scan`, `tone`, `silence`, `wav`, `come`, `go`, `pulse`, `key`, `touch`, `type`, `paper`, `restart`, `outcome`, `fault`.
     pub verb: &'a str,
     /// `put`: a person's or a card's name in quotes, or a card described in JSON; left out: the
     /// first person, or the device's usual card.
     pub card: Option<&'a RawValue>,
-    /// `scan`: the code; `type`: what is typed; `paper`: how many rows of dots.
+    /// `scan`: the code; `type`: what is typed; `paper`: how many rows of dots; `outcome`: which one.
     pub text: Option<&'a str>,
     /// `fault`: which one; `none` ends it.
     pub fault: Option<&'a str>,
@@ -148,6 +152,12 @@ pub enum GestureError {
     /// Nothing to type, or what no key types.
     #[error("type: expected a text of ASCII characters, not empty")]
     Keys,
+    /// An outcome that no face call has.
+    #[error(
+        "outcome: expected one of {}, or a subCode of doStorageFaceInfo",
+        OUTCOMES.join(", ")
+    )]
+    Outcome,
     /// A roll without a length.
     #[error("paper: expected how many rows of dots it has, 0 to 1000000")]
     Paper,
@@ -221,6 +231,7 @@ impl Hand {
             Self::Printer(hand, plug) => at_printer(hand, plug, gesture),
             Self::Speech(hand, plug) => at_speech(hand, plug, gesture),
             Self::Screen(hand, plug) => at_screen(hand, plug, gesture),
+            Self::Face(hand, plug) => at_face(hand, plug, gesture),
             Self::LoneCard(hand, usual) => at_card(hand, usual, gesture),
         }
     }
@@ -455,6 +466,31 @@ fn at_screen(hand: &ScreenHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<()
         }
         ("fault", _) => return Err(GestureError::Fault("silence, unplug, crash, none")),
         _ => return Err(GestureError::Verb("fault")),
+    }
+    Ok(())
+}
+
+fn at_face(hand: &FaceHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+    match (gesture.verb, gesture.fault) {
+        ("outcome", _) => {
+            if !gesture.text.is_some_and(|word| hand.ends(word)) {
+                return Err(GestureError::Outcome);
+            }
+        }
+        ("fault", Some("silence")) => hand.fault(Some(Fault::Silence)),
+        ("fault", Some("garbage")) => hand.fault(Some(Fault::Garbage)),
+        ("fault", Some("lies")) => hand.fault(Some(Fault::Lies)),
+        ("fault", Some("cut-frame")) => hand.fault(Some(Fault::Cut)),
+        ("fault", Some("unplug")) => return pull(plug),
+        ("fault", Some("none")) => {
+            hand.fault(None);
+            return put_in(plug);
+        }
+        ("fault", _) => {
+            let allowed = "silence, garbage, lies, cut-frame, unplug, none";
+            return Err(GestureError::Fault(allowed));
+        }
+        _ => return Err(GestureError::Verb("outcome, fault")),
     }
     Ok(())
 }

@@ -496,6 +496,10 @@ export interface Channels {
   /** whether a typed number is wanted; for the kiosk's shell */
   bridgeKeypad: {
     wanted: boolean;
+    /** which one is wanted: another number is another person */
+    request?: number;
+    /** how long it is waited for yet; absent: for ever */
+    leftMs?: number;
   };
   /** what is wanted of the kiosk's shell */
   bridgeDeviceConfig: {
@@ -625,7 +629,7 @@ export interface Calls {
       do: string;
       /** put: a person's or card's name, or a card described */
       card?: unknown;
-      /** scan, type: what; paper: rows of dots */
+      /** scan, type: what; paper: rows of dots; outcome: which */
       text?: string;
       /** fault: which; none ends it */
       fault?: string;
@@ -682,6 +686,8 @@ export interface Calls {
       do: 'enter' | 'cancel';
       /** enter: the number */
       idNum?: string;
+      /** which one the keypad has shown */
+      request?: Num;
     };
     data: Record<string, never>;
   };

@@ -17,6 +17,9 @@ use crate::lenient;
 /// The version of the wire: major, minor.
 pub const PROTOCOL: (u16, u16) = (1, 0);
 
+/// The largest number of a keypad's request: what JavaScript counts exactly.
+const MOST_REQUEST: u64 = (1 << 53) - 1;
+
 /// `bridge.describe`: what this daemon is and serves.
 pub struct DescribeCall;
 
@@ -334,7 +337,16 @@ pub struct RecordStatus {
 /// The params of `bridge.keypad`: `{"do":"enter","idNum":…}` or `{"do":"cancel"}`.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "KeypadFields")]
-pub enum KeypadParams {
+pub struct KeypadParams {
+    /// Which request the keypad has shown, as its event named it; left out: the one that is wanted now.
+    pub request: Option<u64>,
+    /// `do`: what the person has done.
+    pub verb: KeypadVerb,
+}
+
+/// What a person has done at a keypad. May hold a number of a person, so it has no `Debug`.
+#[derive(Clone)]
+pub enum KeypadVerb {
     /// A number was typed.
     Enter {
         /// It.
@@ -377,11 +389,18 @@ pub enum CallStage {
     Done,
 }
 
-/// An event of `bridgeKeypad`.
+/// An event of `bridgeKeypad`: how it is at first, then each change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct KeypadEvent {
     /// Whether a typed number is waited for: show the keypad, or take it away.
     pub wanted: bool,
+    /// Which request that is. Another number is another person: what was typed is to be forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<u64>,
+    /// How long it is waited for yet, in ms; absent: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
 }
 
 /// An event of `bridgeFrames`.
@@ -510,6 +529,10 @@ fn slot<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Err
     lenient::ranged(deserializer, 1..=2)
 }
 
+fn request<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    lenient::ranged(deserializer, 1..=MOST_REQUEST)
+}
+
 fn hz<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     lenient::ranged(deserializer, 1..=8000)
 }
@@ -521,18 +544,21 @@ struct KeypadFields {
     #[serde(rename = "do")]
     verb: String,
     id_num: Option<String>,
+    #[serde(default, deserialize_with = "request")]
+    request: Option<u64>,
 }
 
 impl TryFrom<KeypadFields> for KeypadParams {
     type Error = &'static str;
 
     fn try_from(fields: KeypadFields) -> Result<Self, Self::Error> {
-        match (fields.verb.as_str(), fields.id_num) {
-            ("enter", Some(id_num)) => Ok(Self::Enter { id_num }),
-            ("enter", None) => Err("expected idNum with enter"),
-            ("cancel", _) => Ok(Self::Cancel),
-            _ => Err("expected enter or cancel in do"),
-        }
+        let verb = match (fields.verb.as_str(), fields.id_num) {
+            ("enter", Some(id_num)) => KeypadVerb::Enter { id_num },
+            ("enter", None) => return Err("expected idNum with enter"),
+            ("cancel", _) => KeypadVerb::Cancel,
+            _ => return Err("expected enter or cancel in do"),
+        };
+        Ok(Self { request: fields.request, verb })
     }
 }
 

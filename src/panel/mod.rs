@@ -55,6 +55,10 @@ static FILES: &[File] = files! {
     SCRIPT "/panel/request.js" = "web/request.js";
     SCRIPT "/panel/pictures.js" = "web/pictures.js";
     SCRIPT "/panel/hharome.js" = "../../clients/js/hharome.js";
+    HTML "/keypad" = "web/keypad.html";
+    CSS "/keypad/keypad.css" = "web/keypad.css";
+    SCRIPT "/keypad/keypad.js" = "web/keypad.js";
+    SCRIPT "/keypad/number.js" = "web/number.js";
     JSON "/panel/protocol.json" = "../../clients/js/protocol.json";
     ICON "/panel/icon.svg" "/favicon.ico" = "web/icon.svg";
 };

@@ -29,6 +29,7 @@ use hharome_protocol::bridge::{
 };
 use hharome_protocol::cpu_card::PsamCardColdReset;
 use hharome_protocol::device::GetDeviceInfo;
+use hharome_protocol::face::{GetFaceInfo, GetFaceInfoPersonCard, InitFace};
 use hharome_protocol::frame;
 use hharome_protocol::speech::Speech;
 use serde::Deserialize;
@@ -41,12 +42,16 @@ use walk::walked;
 /// frame is no UTF-8 from the same byte on.
 const NO_TEXT: u8 = 0xFF;
 
-/// Replaces what is a person's in the frames of one recording's clients.
+/// Replaces what is a person's in the frames of one recording's clients. Clones replace by the same.
+#[derive(Clone)]
 pub struct FrameRedactor {
     pseudonyms: Pseudonyms,
     ats: ToldAts,
     token: Option<String>,
 }
+
+/// The actions whose failures are worded by a face engine.
+const FACE: [&str; 3] = [InitFace::NAME, GetFaceInfo::NAME, GetFaceInfoPersonCard::NAME];
 
 /// Who said a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +60,8 @@ enum Speaker {
     Client,
     /// Its words at their places are ours and hold nothing of a person.
     Daemon,
+    /// A face engine, whose words the daemon passes on.
+    Engine,
 }
 
 /// What a frame is about, where that changes what its keys mean.
@@ -66,6 +73,8 @@ enum Subject {
     Simulate,
     /// `speech`: its `text` is spoken, in pieces.
     Speech,
+    /// A reply whose message may be a face engine's.
+    Face,
     /// The daemon's report about itself and its devices.
     Report,
     /// `getDeviceInfo`'s reply: about the kiosk, and in `meta.json` as well.
@@ -156,6 +165,16 @@ impl FrameRedactor {
         out
     }
 
+    /// JSON that a face engine was told, or has said, redacted piece by piece to the same length.
+    #[must_use]
+    pub fn engine(&self, json: &str, told: bool) -> Vec<u8> {
+        if !json.starts_with('{') {
+            return self.pseudonyms.text(json).into_bytes();
+        }
+        let speaker = if told { Speaker::Client } else { Speaker::Engine };
+        walked(json, Setting { redactor: self, speaker, subject: Subject::Usual, exact: true })
+    }
+
     /// The token that stands in the recording.
     fn shown_token(&self, token: &str) -> &'static str {
         if self.token.as_deref() == Some(token) { RIGHT_TOKEN } else { WRONG_TOKEN }
@@ -196,6 +215,8 @@ impl Head {
             Subject::DeviceInfo
         } else if action.as_deref() == Some(PsamCardColdReset::NAME) {
             Subject::ColdReset
+        } else if action.as_deref().is_some_and(|action| FACE.contains(&action)) {
+            Subject::Face
         } else {
             Subject::Usual
         }

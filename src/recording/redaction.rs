@@ -25,6 +25,7 @@ use hharome_hardware::speech::redact::SpeechRedactor;
 
 use super::recorder::{ClientEvent, PhotoEvent};
 use super::redact::FrameRedactor;
+use crate::face::redact::FaceRedactor;
 
 /// When something happened.
 #[derive(Clone, Copy)]
@@ -181,6 +182,8 @@ impl Redactors {
             "cpu_card" | "psam_1" | "psam_2" | "buzzer" => {
                 Box::new(CpuCardRedactor::new(pseudonyms, self.ats.clone()))
             }
+            "face" => Box::new(FaceRedactor::new(self.frames.clone())),
+            "shell" => Box::new(Nobodys),
             "microphone" => Box::<SoundRedactor>::default(),
             "infrared" => Box::new(SensorRedactor::new(self.kinds.sensor)),
             "printer" => Box::new(ReceiptRedactor::new(pseudonyms)),
@@ -190,6 +193,21 @@ impl Redactors {
             // frame of its is filler.
             _ => Box::new(CardRedactor::new(pseudonyms)),
         }
+    }
+}
+
+/// Of a line on which nothing of a person is said: steps of ours, and how programs ended.
+struct Nobodys;
+
+impl Redact for Nobodys {
+    fn push(&mut self, event: At, out: &mut Vec<At>) {
+        out.push(event);
+    }
+
+    fn finish(&mut self, _: &mut Vec<At>) {}
+
+    fn held(&self) -> usize {
+        0
     }
 }
 

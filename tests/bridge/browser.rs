@@ -125,6 +125,21 @@ async fn page_code_is_checked_against_the_types_of_the_javascript_client() {
 }
 
 #[tokio::test]
+async fn a_number_is_typed_at_the_keypad_in_a_browser() {
+    let daemon = bridge("").await;
+    let other = bridge(&format!("token = \"{TOKEN}\"\n")).await;
+    let mut environment = vec![
+        ("KEYPAD", format!("http://{}/keypad", daemon.http())),
+        ("KEYPAD_TOKEN", format!("http://{}/keypad", other.http())),
+        ("TOKEN", TOKEN.to_owned()),
+    ];
+    if let Ok(folder) = std::env::var("PICTURES") {
+        environment.push(("PICTURES", folder));
+    }
+    node(&[root().join("tests/browser/keypad.test.mjs")], &environment).await;
+}
+
+#[tokio::test]
 async fn people_work_the_bridge_in_a_browser() {
     let (listed, foreign) = (serve_files().await, serve_files().await);
     let daemon = bridge(&format!("origins = [\"http://{listed}\"]\n")).await;

@@ -21,6 +21,7 @@ mod cards;
 mod cards_together;
 mod cli;
 mod code;
+mod face_engine;
 mod fixture;
 mod frames;
 mod id_card;
@@ -37,6 +38,7 @@ mod panel;
 #[expect(dead_code, unused_imports, reason = "the port's own tests use all of it")]
 #[path = "../pcscd/mod.rs"]
 mod pcscd;
+mod people;
 mod photo;
 mod reader_trouble;
 mod receipts;

@@ -318,7 +318,11 @@ pub(crate) fn channels() -> Vec<ChannelRow> {
         },
         channel::<bridge::KeypadChannel>(
             "whether a typed number is wanted; for the kiosk's shell",
-            fields![need("wanted", Flag, "")],
+            fields![
+                need("wanted", Flag, ""),
+                may("request", Number, "which one is wanted: another number is another person"),
+                may("leftMs", Number, "how long it is waited for yet; absent: for ever"),
+            ],
         ),
         channel::<bridge::DeviceConfigChannel>("what is wanted of the kiosk's shell", TOLD_WISHES),
         ChannelRow {
@@ -402,7 +406,7 @@ pub(crate) fn calls() -> Vec<CallRow> {
                 need("device", Text, "its section in the configuration"),
                 need("do", Text, "the verb: put, lift, scan, fault, …"),
                 may("card", Any, "put: a person's or card's name, or a card described"),
-                may("text", Text, "scan, type: what; paper: rows of dots"),
+                may("text", Text, "scan, type: what; paper: rows of dots; outcome: which"),
                 may("fault", Text, "fault: which; none ends it"),
                 may("slot", Code(&[1, 2]), "psam"),
                 may("hz", Whole(1, 8000), "tone"),
@@ -440,7 +444,8 @@ pub(crate) fn calls() -> Vec<CallRow> {
             "answers or cancels the typed ID number that is waited for",
             fields![
                 need("do", OneOf(&["enter", "cancel"]), ""),
-                may("idNum", Text, "enter: the number")
+                may("idNum", Text, "enter: the number"),
+                may("request", Number, "which one the keypad has shown"),
             ],
             NOTHING,
         ),

@@ -67,6 +67,6 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
 fn keys_are_found_through_conversions_and_not_where_anything_is_read() {
     use hharome_protocol::action::NoParams;
     use hharome_protocol::bridge::KeypadParams;
-    assert_eq!(read::<KeypadParams>(), BTreeSet::from(["do", "idNum"]));
+    assert_eq!(read::<KeypadParams>(), BTreeSet::from(["do", "idNum", "request"]));
     assert_eq!(read::<NoParams>(), BTreeSet::new());
 }

@@ -10,6 +10,11 @@ const PEOPLE = [
 const SOCIAL = [['ssc-1', '1'], ['ssc-2', '2'], ['ssc-3', '3']];
 const CARDS = [['transport', 'transport'], ['psam', 'psam'], ...SOCIAL.map(([slug]) => [slug, slug])];
 
+const OUTCOMES = [
+  'SUCCESS', 'known', 'stranger', 'too-fast', 'E69001', 'E69015', '90001', '90002', '90003', '90004', 'E90612', 'E90609',
+  'E90604', 'E90201', 'E90204', 'E90506', 'E90301', 'E90306', 'E90305', 'E90703', 'E60002', 'E60001', 'Z1006', 'Z1208',
+].map((word) => [word, word]);
+
 /** Each row: what is to be filled in, and the buttons that send it. */
 const HANDS = {
   id_card: {
@@ -58,6 +63,10 @@ const HANDS = {
   second_screen: { rows: [], faults: ['unplug', 'crash', 'silence'] },
   speech: { rows: [], faults: ['silence', 'refuse', 'unplug'] },
   buzzer: { rows: [], faults: ['unplug'] },
+  face: {
+    rows: [{ inputs: { text: OUTCOMES }, buttons: [['outcome', 'outcome', ['text']]] }],
+    faults: ['silence', 'garbage', 'lies', 'cut-frame', 'unplug'],
+  },
 };
 
 /** The hand at a device; `work(params, button)` does it. Nothing for a device that has none. */
