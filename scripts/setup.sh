@@ -29,6 +29,8 @@ if [ "$purpose" = test ]; then
     command -v zbarimg >/dev/null || packages+=(zbar-tools)
     command -v node >/dev/null || packages+=(nodejs)
     command -v npm >/dev/null || packages+=(npm)
+    # The panel is worked in a real browser.
+    command -v chromium >/dev/null || packages+=(chromium)
     # The README's requests by hand and the Python example are tried as they stand there.
     command -v socat >/dev/null || packages+=(socat)
     { command -v nc >/dev/null && [[ $(nc -h 2>&1) == OpenBSD* ]]; } || packages+=(netcat-openbsd)
@@ -48,6 +50,9 @@ if [ "$purpose" = test ]; then
     [ -e /usr/lib/xorg/modules/drivers/dummy_drv.so ] || packages+=(xserver-xorg-video-dummy)
     command -v xrandr >/dev/null || packages+=(x11-xserver-utils)
     command -v openbox >/dev/null || packages+=(openbox)
+    # Or a Wayland compositor without one, and what takes pictures of its outputs.
+    command -v sway >/dev/null || packages+=(sway)
+    command -v grim >/dev/null || packages+=(grim)
     # They see if a refused connection says why, as another user than root.
     command -v setpriv >/dev/null || packages+=(util-linux)
 fi
@@ -120,6 +125,11 @@ fi
 target=${CARGO_TARGET_DIR:-target}
 if [ "$purpose" = test ] && [ ! -e "$target/npos/node_modules/npos" ]; then
     npm install --silent --ignore-scripts --no-audit --no-fund --prefix "$target/npos" npos@0.1.19
+fi
+# What the JavaScript client is tested with: versions and checksums are in its package-lock.json.
+if [ "$purpose" = test ] && ! cmp -s clients/js/package-lock.json clients/js/node_modules/.installed; then
+    npm ci --silent --ignore-scripts --no-audit --no-fund --prefix clients/js
+    cp clients/js/package-lock.json clients/js/node_modules/.installed
 fi
 if [ "$purpose" = bench ] && ! "$target/python-escpos/bin/python" -c 'import escpos, PIL' 2>/dev/null; then
     python3 -m venv "$target/python-escpos"

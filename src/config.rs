@@ -40,7 +40,7 @@ pub use self::devices::{
     IdCardDriver, Infrared, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol, Input,
     InputDriver, Microphone, MicrophoneDriver, Printer, PrinterCut, PrinterDriver, PrinterFlow,
     PrinterText, Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger,
-    ReaderReports, SamBaud, SecondScreen, SecondScreenDriver, SocialSecurityCard,
+    ReaderReports, SamBaud, SecondScreen, SecondScreenDriver, Shell, SocialSecurityCard,
     SocialSecurityCardDriver, Speech, SpeechDriver,
 };
 pub use self::listen::{
@@ -148,6 +148,8 @@ sections! {
     buzzer: Buzzer,
     /// `[face]`: the provider of face recognition.
     face: Face,
+    /// `[shell]`: commands that work the kiosk's shell.
+    shell: Shell,
     /// `[recording]`: recording what passes, to replay it elsewhere.
     recording: Recording,
     /// `[log]`: what is written to the log.
@@ -264,6 +266,7 @@ impl Config {
                 let devices = &self.input.devices;
                 if devices.is_empty() { "all".to_owned() } else { devices.join(", ") }
             }),
+            "face" => self.face.url.as_ref().map(ToString::to_string),
             "buzzer" => match self.buzzer.driver {
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Evdev => self.buzzer.device.clone(),
@@ -315,6 +318,14 @@ impl Config {
             SecondScreenDriver::X11 => {
                 self.session.display.clone().or_else(|| env::var("DISPLAY").ok())
             }
+            SecondScreenDriver::Kms => {
+                Some(self.second_screen.card.clone().unwrap_or_else(|| "/dev/dri/card*".to_owned()))
+            }
+            SecondScreenDriver::Wayland => {
+                let folder = self.session.runtime_folder();
+                let place = self.session.compositor().map_or(folder.clone(), |it| folder.join(it));
+                Some(place.display().to_string())
+            }
             SecondScreenDriver::None | SecondScreenDriver::Simulated => None,
         }
     }
@@ -362,6 +373,9 @@ impl Config {
         if forgotten("buzzer") {
             self.buzzer = Buzzer::default();
         }
+        if forgotten("face") {
+            self.face = Face::default();
+        }
     }
 
     /// What is allowed and yet worth a warning at start and in `check`, one sentence each.
@@ -389,6 +403,15 @@ impl Config {
                 "[cpu_card] reader, [social_security_card] reader: both are the same: reading a \
                  social-security card changes what a program has selected on it by \
                  sendCPUCardCommand; name two readers if there are two"
+                    .to_owned(),
+            );
+        }
+        let screen = &self.second_screen;
+        if screen.driver == SecondScreenDriver::Kms && screen.output.is_none() {
+            warnings.push(
+                "[second_screen] output: is missing, and driver \"kms\" needs it: without a display \
+                 server nobody knows which screen is the customer's (hharome devices lists what there \
+                 is)"
                     .to_owned(),
             );
         }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use super::Config;
 use super::devices::{
-    BuzzerDriver, BuzzerModel, IdCardDriver, InfraredDriver, PrinterDriver, PsamDriver,
+    BuzzerDriver, BuzzerModel, FaceDriver, IdCardDriver, InfraredDriver, PrinterDriver, PsamDriver,
     QrScannerDriver, QrTrigger,
 };
 use super::schema::Document;
@@ -22,6 +22,18 @@ pub(super) fn check(config: &Config, document: &mut Document<'_>) {
     psam_slots(config, document);
     infrared(config, document);
     buzzer(config, document);
+    face(config, document);
+}
+
+fn face(config: &Config, document: &mut Document<'_>) {
+    if config.face.driver == FaceDriver::Http && config.face.url.is_none() {
+        document.note(
+            "face",
+            Some("url"),
+            "is missing, and driver \"http\" needs it",
+            "the engine's URL, such as \"http://127.0.0.1:8600/face\"",
+        );
+    }
 }
 
 fn addresses(config: &Config, document: &mut Document<'_>) {

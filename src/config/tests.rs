@@ -124,7 +124,9 @@ fn without_a_file_everything_is_simulated_and_all_transports_are_on() {
 
 #[test]
 fn simulate_replaces_every_driver_but_none() {
-    let mut config = parse("[printer]\ndriver = \"escpos-tcp\"\n[face]\ndriver = \"http\"\n");
+    let mut config = parse(
+        "[printer]\ndriver = \"escpos-tcp\"\n[face]\ndriver = \"http\"\nurl = \"http://[::1]:1\"\n",
+    );
     config.simulate();
     let simulated: Vec<_> =
         config.drivers().into_iter().filter(|(_, driver)| *driver == "simulated").collect();

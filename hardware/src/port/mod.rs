@@ -17,7 +17,7 @@ pub mod far_end;
 pub mod far_socket;
 pub mod far_tcp;
 mod fed;
-mod glob;
+pub(crate) mod glob;
 pub mod gpio;
 pub mod hidraw;
 pub mod iio;

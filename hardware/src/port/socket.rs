@@ -134,7 +134,7 @@ fn unreached(address: &str, error: &io::Error) -> io::Error {
 }
 
 /// Which permission is missing on the way to a socket, and what gives it.
-fn missing(path: &Path) -> String {
+pub(crate) fn missing(path: &Path) -> String {
     let user = rustix::process::geteuid().as_raw();
     let folders: Vec<&Path> = path.ancestors().skip(1).filter(|one| one.is_absolute()).collect();
     let closed = folders.into_iter().rev().find(|one| access(*one, Access::EXEC_OK).is_err());

@@ -4,9 +4,11 @@
 //! Pure, and slow (some 40 ms for a JPEG of a screen's size): called where nobody waits for the
 //! thread.
 
+use std::io::Cursor;
+
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::RgbImage;
+use image::{ImageFormat, RgbImage};
 
 use crate::picture::{self, Bounds, PictureError};
 
@@ -19,6 +21,17 @@ pub struct Frame {
     pub height: u32,
     /// Red, green and blue of each pixel, a byte each, by rows from the top; nothing between rows.
     pub rgb: Vec<u8>,
+}
+
+impl Frame {
+    /// The picture as a PNG file.
+    #[must_use]
+    pub fn png(&self) -> Option<Vec<u8>> {
+        let picture = RgbImage::from_raw(self.width, self.height, self.rgb.clone())?;
+        let mut file = Cursor::new(Vec::new());
+        picture.write_to(&mut file, ImageFormat::Png).ok()?;
+        Some(file.into_inner())
+    }
 }
 
 /// Why a picture is no frame. Says nothing of what it shows.

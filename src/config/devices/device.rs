@@ -1,12 +1,14 @@
-//! The buzzer.
+//! The buzzer, and the commands that work the kiosk's shell.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use hharome_hardware::buzzer::{CommandSet, Family, Program, Template};
 
-use crate::config::rule::{beep_command, beep_program, name, one_of, optional, place, whole};
+use crate::config::rule::{beep_command, millis, name, one_of, optional, place, program, whole};
 use crate::config::schema::section;
 use crate::config::words::{drivers, words};
+use crate::shell::Step;
 
 drivers! {
     /// The drivers of the buzzer.
@@ -72,8 +74,51 @@ section! {
         /// The program and its arguments, for program; {ms} becomes the length of the beep. It is
         /// run without a shell, and must end within 5 s after its beep.
         program: Vec<String> = Vec::new();
-        "program", Example(r#"["/usr/bin/beep", "-l", "{ms}"]"#), beep_program(),
+        "program", Example(r#"["/usr/bin/beep", "-l", "{ms}"]"#), program(),
         Restart, for ["program"];
+    }
+}
+
+section! {
+    /// The kiosk's shell: commands for deviceConfig, each a list of a program's absolute path and its
+    /// arguments, run without a shell of the system's. A shell that listens to bridgeDeviceConfig needs none.
+    Shell {
+        /// Closes the mini-program (exitApplet).
+        exit_applet: Vec<String> = Vec::new();
+        "exit_applet", Example(r#"["/usr/local/bin/kiosk", "home"]"#), program(), Restart;
+        /// Hides the navigation bar.
+        hide_navigation_bar: Vec<String> = Vec::new();
+        "hide_navigation_bar", Example(r#"["/usr/local/bin/kiosk", "navigation", "off"]"#), program(),
+        Restart;
+        /// Shows it; also when the daemon ends and has hidden it.
+        show_navigation_bar: Vec<String> = Vec::new();
+        "show_navigation_bar", Example(r#"["/usr/local/bin/kiosk", "navigation", "on"]"#), program(),
+        Restart;
+        /// Hides the notification bar.
+        hide_notification_bar: Vec<String> = Vec::new();
+        "hide_notification_bar", Example(r#"["/usr/local/bin/kiosk", "notifications", "off"]"#),
+        program(), Restart;
+        /// Shows it; also when the daemon ends and has hidden it.
+        show_notification_bar: Vec<String> = Vec::new();
+        "show_notification_bar", Example(r#"["/usr/local/bin/kiosk", "notifications", "on"]"#),
+        program(), Restart;
+        /// How long a command may take; then it is killed with all that it has started.
+        time_limit: Duration = Duration::from_secs(5);
+        "time_limit", Default("5000"), millis(100, 60_000), Restart;
+    }
+}
+
+impl Shell {
+    /// The command of a step; empty without one.
+    #[must_use]
+    pub fn command(&self, step: Step) -> &[String] {
+        match step {
+            Step::ExitApplet => &self.exit_applet,
+            Step::HideNavigationBar => &self.hide_navigation_bar,
+            Step::ShowNavigationBar => &self.show_navigation_bar,
+            Step::HideNotificationBar => &self.hide_notification_bar,
+            Step::ShowNotificationBar => &self.show_notification_bar,
+        }
     }
 }
 

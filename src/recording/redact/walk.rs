@@ -259,7 +259,7 @@ impl<'a> Walk<'a> {
 
     /// Whether the value that comes next is the whole frame's under this key.
     fn is_frames(&self, key: &str) -> bool {
-        self.nested == 0 && is_at(&self.levels, &[key])
+        self.nested == 0 && self.setting.speaker != Speaker::Engine && is_at(&self.levels, &[key])
     }
 
     /// Whether it is what the caller has sent to get back.
@@ -269,7 +269,7 @@ impl<'a> Walk<'a> {
 
     /// Whether the daemon itself has written it, and out of nothing that a client or card has said.
     fn is_ours(&self) -> bool {
-        if self.setting.speaker == Speaker::Client
+        if self.setting.speaker != Speaker::Daemon
             || self.nested > 0
             || matches!(self.rule(), Rule::Task)
         {
@@ -280,7 +280,8 @@ impl<'a> Walk<'a> {
             Some((Level::Object { key, .. }, inside)) if key == "res" => inside,
             _ => &self.levels,
         };
-        is_at(levels, &["message"])
+        // A face engine's message is looked up among those that are known.
+        (is_at(levels, &["message"]) && self.setting.subject != Subject::Face)
             || is_at(levels, &["data", "error", "kind"])
             || is_at(levels, &["data", "error", "detail"])
             || match self.setting.subject {
@@ -288,7 +289,11 @@ impl<'a> Walk<'a> {
                 Subject::DeviceInfo => {
                     is_at(levels, &["data", self.key()]) && self.is_device_info()
                 }
-                Subject::Usual | Subject::Simulate | Subject::Speech | Subject::ColdReset => false,
+                Subject::Usual
+                | Subject::Simulate
+                | Subject::Speech
+                | Subject::ColdReset
+                | Subject::Face => false,
             }
     }
 
@@ -300,7 +305,7 @@ impl<'a> Walk<'a> {
 
     /// Whether it may have been read from a device.
     fn is_read(&self) -> bool {
-        self.setting.speaker == Speaker::Daemon && !self.is_in_echo()
+        self.setting.speaker != Speaker::Client && !self.is_in_echo()
     }
 
     fn simulates(&self) -> bool {
@@ -313,7 +318,7 @@ impl<'a> Walk<'a> {
 
     /// Whether it stands anywhere in what the caller gets back: it is the same both ways.
     fn is_in_echo(&self) -> bool {
-        self.nested == 0 && begins(&self.levels, &["id"])
+        self.nested == 0 && self.setting.speaker != Speaker::Engine && begins(&self.levels, &["id"])
     }
 }
 
