@@ -50,6 +50,9 @@ if [ "$purpose" = test ]; then
     [ -e /usr/lib/xorg/modules/drivers/dummy_drv.so ] || packages+=(xserver-xorg-video-dummy)
     command -v xrandr >/dev/null || packages+=(x11-xserver-utils)
     command -v openbox >/dev/null || packages+=(openbox)
+    # Or a Wayland compositor without one, and what takes pictures of its outputs.
+    command -v sway >/dev/null || packages+=(sway)
+    command -v grim >/dev/null || packages+=(grim)
     # They see if a refused connection says why, as another user than root.
     command -v setpriv >/dev/null || packages+=(util-linux)
 fi

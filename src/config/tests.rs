@@ -166,6 +166,35 @@ fn open_transports_and_a_printer_without_a_port_are_warned_of() {
 }
 
 #[test]
+fn keys_that_the_driver_does_not_use_are_warned_of_by_line_key_and_driver() {
+    let text = "[infrared]\ndriver = \"evdev\"\nline = \"gpiochip0:17\"\ncode = \"KEY_A\"\n\
+                [speech]\ndriver = \"espeak-ng\"\nmodule = \"x\"\nvolume = 50\n\
+                [buzzer]\ndriver = \"simulated\"\nfrequency_hz = 1000\n\
+                [id_card]\nbaud = \"auto\"\n";
+    let warnings = parse(text).warnings();
+    let expected = [
+        "t.toml:3: [infrared] line: driver \"evdev\" does not use it, only \"gpio\"",
+        "t.toml:7: [speech] module: driver \"espeak-ng\" does not use it, only \
+         \"speech-dispatcher\"",
+    ];
+    assert_eq!(warnings, expected);
+}
+
+#[test]
+fn a_key_is_for_drivers_that_its_section_has() {
+    for (section, _, keys) in Config::schema() {
+        let drivers = keys.iter().find(|key| key.name == "driver").map(|key| &key.allowed);
+        for key in &keys {
+            for driver in key.drivers {
+                let known =
+                    drivers.is_some_and(|all| all.split(", ").any(|known| known == *driver));
+                assert!(known, "[{section}] {}: {driver}", key.name);
+            }
+        }
+    }
+}
+
+#[test]
 fn open_transports_with_a_token_or_without_real_devices_are_no_warning() {
     let real = "[id_card]\ndriver = \"sam-v-serial\"\nport = \"/dev/ttyS1\"\n";
     assert_eq!(parse(real).warnings(), Vec::<String>::new());

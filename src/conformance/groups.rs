@@ -1,4 +1,4 @@
-//! The groups that need a device of their own (3.1, 3.4, 3.7 to 3.9): harmless requests only, which
+//! The groups that need a device of their own (3.1, 3.4, 3.7, 3.8): harmless requests only, which
 //! print, say and show nothing – questions, and requests that have to be refused. A target that does
 //! not serve a group says so (`unsupported`), in the right shape. Files of other groups have their
 //! harmless requests from here.
@@ -35,13 +35,10 @@ pub(super) static CASES: &[Case] = &[
     Case::new("id_number/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
         Box::pin(idle_close(cx, "enterIDNumber"))
     }),
-    Case::new("operation/the_watcher_answers_as_a_call", "3.9.1", &[], |cx| {
-        Box::pin(operation(cx))
-    }),
 ];
 
 /// A device that is not there or not configured, or a group that is not served: a right answer.
-fn is_not_there(kind: &str) -> bool {
+pub(super) fn is_not_there(kind: &str) -> bool {
     ["unsupported", "device_unavailable"].contains(&kind)
 }
 
@@ -127,17 +124,4 @@ async fn enrol(cx: Context) -> Outcome {
     let event = &data["eventData"];
     let codes = event["subCode"].is_string() && event["subMessage"].is_string();
     check(codes, || "eventData has no subCode or subMessage".to_owned())
-}
-
-async fn operation(cx: Context) -> Outcome {
-    let mut wire = cx.connect().await?;
-    let call = json!({"call": "ampeStartOperationWatcher", "params": {}, "id": 1});
-    let reply = wire.ask(call.to_string()).await?;
-    let head = reply["call"] == "ampeStartOperationWatcher" && reply["id"] == 1;
-    check(head, || format!("call and id do not come back: {}", cx.quote(&reply)))?;
-    let res = &reply["res"];
-    if res["success"] == false && is_not_there(&cx.kind(res)?) {
-        return Ok(());
-    }
-    cx.equal(res, &json!({"success": true, "message": "成功", "data": {}}))
 }

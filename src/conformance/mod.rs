@@ -31,6 +31,7 @@ mod id_card;
 mod infrared;
 mod load;
 mod microphone;
+mod operation;
 mod polling;
 mod psam;
 mod queue;
@@ -60,7 +61,8 @@ pub struct Case {
     pub cites: &'static str,
     /// What must be there for it to be tried.
     needs: &'static [Need],
-    /// Whether it waits for a time limit of the target; such cases are begun first.
+    /// Whether it waits for a time limit of the target, or twice for its countdown; such cases are
+    /// begun first.
     slow: bool,
     run: fn(Context) -> BoxFuture<'static, Outcome>,
 }
@@ -101,6 +103,8 @@ enum Need {
     TokenLine,
     /// Its calls have a time limit, and we know it.
     TimeLimit,
+    /// It tells of operation after a countdown that it names and that may be waited for.
+    Countdown,
 }
 
 /// What is to be run, and where.
@@ -152,6 +156,7 @@ static GROUPS: &[&[Case]] = &[
     screen::CASES,
     speech::CASES,
     receipt::CASES,
+    operation::CASES,
     groups::CASES,
     websocket::CASES,
 ];

@@ -39,6 +39,7 @@ mod reader;
 mod receipts;
 mod scanner;
 mod scanner_trouble;
+mod screen;
 mod slow;
 mod social_security;
 mod speech;
@@ -124,6 +125,7 @@ pub(crate) fn all() -> Vec<Scene> {
         presence::scenes(),
         speech::scenes(),
         receipts::scenes(),
+        screen::scenes(),
         microphone::scenes(),
         operation::scenes(),
         kernel::scenes(),
@@ -143,7 +145,7 @@ pub(crate) fn secrets() -> (Vec<&'static str>, Vec<&'static str>) {
     // One character is in any text.
     let names = social_security::NAMES.into_iter().filter(|name| name.chars().count() > 1);
     let names = names.chain([receipts::CUSTOMER]);
-    let data = psams::DATA.into_iter().chain([presence::FOREIGN, microphone::VOICE]);
+    let data = psams::DATA.into_iter().chain([presence::FOREIGN, microphone::VOICE, screen::SHOWN]);
     (names.chain(numbers).chain([operation::TYPED]).collect(), data.collect())
 }
 
