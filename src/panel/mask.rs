@@ -11,6 +11,7 @@ use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_protocol::frame::TaskId;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::recording::redact::FrameRedactor;
 
@@ -69,6 +70,23 @@ struct InnerHead<'a> {
     success: Option<bool>,
 }
 
+/// What is shown of a frame that is in no recording.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OutsideHead {
+    call: Option<String>,
+    on: Option<String>,
+    off: Option<String>,
+    success: Option<bool>,
+    res: Option<OutsideOutcome>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OutsideOutcome {
+    success: Option<bool>,
+}
+
 impl Mask {
     /// A mask with invented values of its own, which nobody ever sees.
     ///
@@ -86,8 +104,7 @@ impl Mask {
         let short = if long { head_of(frame) } else { frame.to_vec() };
         let redacted =
             if from_client { self.0.from_client(&short) } else { self.0.to_client(&short) };
-        // Frames about recordings and this very channel hold nothing of a person.
-        let redacted = redacted.unwrap_or_else(|| short.clone());
+        let Some(redacted) = redacted else { return outside(&short) };
         let redacted = String::from_utf8_lossy(&redacted);
         let original = String::from_utf8_lossy(&short);
         let text = if original.len() == short.len() { masked(&original, &redacted) } else { None };
@@ -117,6 +134,20 @@ impl Mask {
     }
 }
 
+/// Of a frame about recordings or this very channel, which is in no recording and so by nobody redacted:
+/// what it is about, and its outcome.
+fn outside(frame: &[u8]) -> Shown {
+    let head: OutsideHead = serde_json::from_slice(frame).unwrap_or_default();
+    let success = head.success.or(head.res.and_then(|res| res.success));
+    let mut fields = Map::new();
+    for (key, name) in [("call", head.call), ("on", head.on), ("off", head.off)] {
+        // They are words of the protocol, else a recording would have the frame.
+        fields.extend(name.map(|name| (key.to_owned(), name.into())));
+    }
+    fields.extend(success.map(|success| ("success".to_owned(), success.into())));
+    Shown { success, text: Value::Object(fields).to_string(), ..Shown::default() }
+}
+
 /// Action, task and outcome of a frame that is too large to be looked at, as a frame.
 fn head_of(frame: &[u8]) -> Vec<u8> {
     let head: Head<'_> = serde_json::from_slice(frame).unwrap_or_default();
@@ -124,7 +155,7 @@ fn head_of(frame: &[u8]) -> Vec<u8> {
     let inner: InnerHead<'_> = serde_json::from_str(inner).unwrap_or_default();
     let mut fields = Vec::new();
     if let Some(action) = head.action.or(inner.action) {
-        fields.push(format!("\"action\":{}", serde_json::Value::from(action)));
+        fields.push(format!("\"action\":{}", Value::from(action)));
     }
     if let Some(task) = head.task_id.or(inner.task_id) {
         fields.push(format!("\"taskId\":{}", task.get()));
@@ -175,7 +206,7 @@ fn shortened(token: &str) -> String {
         return token.to_owned();
     }
     let begin: String = whole.chars().take(SHOWN / 2).collect();
-    serde_json::Value::from(format!("{begin}… ({count})")).to_string()
+    Value::from(format!("{begin}… ({count})")).to_string()
 }
 
 fn is_value(token: &str) -> bool {
@@ -212,7 +243,7 @@ impl<'t> Iterator for Tokens<'t> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -265,6 +296,17 @@ mod tests {
         }
         let task = Mask::new().unwrap().task(&TaskId::from("11010519491231002X")).unwrap();
         assert!(!task.as_json().contains("1231"), "{}", task.as_json());
+    }
+
+    #[test]
+    fn of_what_no_recording_has_only_its_name_and_outcome_are_shown() {
+        let start = json!({"call": "bridge.record", "id": "张三", "params": {"name": "张三"}});
+        assert_eq!(seen(&start, true), json!({"call": "bridge.record"}));
+        let reply = json!({"call": "bridge.look", "res": {"success": true, "data": {"张三": 1}}});
+        assert_eq!(seen(&reply, false), json!({"call": "bridge.look", "success": true}));
+        assert_eq!(shown(&reply, false).success, Some(true));
+        let on = json!({"on": "bridgeFrames", "name": "张三"});
+        assert_eq!(seen(&on, true), json!({"on": "bridgeFrames"}));
     }
 
     #[test]

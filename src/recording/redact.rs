@@ -122,7 +122,13 @@ impl FrameRedactor {
     /// frame is in no recording: it works the bridge, and a replay has nothing to show.
     #[must_use]
     pub fn works_the_recorder(frame: &[u8]) -> bool {
-        frame::parse(frame).is_ok_and(|frame| is_outside(&frame)) || is_own_event(frame)
+        frame::parse(frame).is_ok_and(|frame| is_outside(&frame))
+    }
+
+    /// Whether a frame to a client is in no recording.
+    #[must_use]
+    pub fn is_left_out(frame: &[u8]) -> bool {
+        Self::works_the_recorder(frame) || is_own_event(frame)
     }
 
     /// A frame that a client has sent, redacted; `None` for one that is not to be recorded.
@@ -143,7 +149,7 @@ impl FrameRedactor {
     /// A frame that a client was sent, redacted; `None` for one that is not to be recorded.
     #[must_use]
     pub fn to_client(&self, frame: &[u8]) -> Option<Vec<u8>> {
-        if Self::works_the_recorder(frame) {
+        if Self::is_left_out(frame) {
             return None;
         }
         let head: Head = serde_json::from_slice(frame).unwrap_or_default();

@@ -143,10 +143,12 @@ impl Redaction {
     /// An event of a client; `None` for what is not to be recorded.
     pub(super) fn client(&self, event: ClientEvent) -> Option<ClientEvent> {
         let Some(Redactors { frames, .. }) = &self.0 else {
-            let (ClientEvent::In(frame) | ClientEvent::Out(frame)) = &event else {
-                return Some(event);
+            let left_out = match &event {
+                ClientEvent::In(frame) => FrameRedactor::works_the_recorder(frame),
+                ClientEvent::Out(frame) => FrameRedactor::is_left_out(frame),
+                _ => false,
             };
-            return (!FrameRedactor::works_the_recorder(frame)).then_some(event);
+            return (!left_out).then_some(event);
         };
         Some(match event {
             ClientEvent::In(frame) => ClientEvent::In(frames.from_client(&frame)?.into()),

@@ -15,7 +15,7 @@ const TOKEN: &str = "0123456789abcdef";
 /// Every test of a file has its own bound; all of them together have this one.
 const ALL: std::time::Duration = std::time::Duration::from_secs(400);
 
-const DEVICES: [&str; 12] = [
+const DEVICES: [&str; 13] = [
     "id_card",
     "qr_scanner",
     "cpu_card",
@@ -28,6 +28,7 @@ const DEVICES: [&str; 12] = [
     "speech",
     "buzzer",
     "input",
+    "face",
 ];
 
 fn root() -> &'static Path {

@@ -39,7 +39,7 @@ function quiet(page) {
 }
 
 test('a card put on by a click answers the demo page, which prints a receipt that is seen', async () => {
-  const people = await panel();
+  const people = await panel({ width: 1024, height: 600 });
   const demo = await chromium.page(demoAt(DEMO));
   await demo.until('the demo knows its kiosk', () => document.querySelector('#kiosk').textContent.startsWith('本机'));
   await demo.click('#read');
@@ -98,9 +98,88 @@ test('a page of a listed origin uses devices and works none', async () => {
   assert.equal(asked, 'refused');
 });
 
+test('every hand at every virtual device does what it says', async () => {
+  const people = await panel();
+  const buttons = await people.ask(() => {
+    for (const device of document.querySelectorAll('.device')) device.open = true;
+    return [...document.querySelectorAll('.device')].flatMap((device) =>
+      [...device.querySelectorAll('[data-do]')].map((button) => [device.id, button.dataset.do, [...(button.parentElement.querySelector('select')?.options ?? [])].map((option) => option.value)]));
+  });
+  const devices = new Set(buttons.map(([device]) => device));
+  assert.ok(devices.size >= 12, [...devices].join());
+  const work = (device, verb, value) => people.ask(async (device, verb, value) => {
+    const done = document.querySelector('#done');
+    done.textContent = '';
+    const button = document.querySelector(`#${device} [data-do="${verb}"]`);
+    if (value) button.parentElement.querySelector('select').value = value;
+    button.click();
+    while (!done.textContent) await new Promise((resolve) => setTimeout(resolve, 2));
+    return [done.className, done.textContent];
+  }, device, verb, value);
+  for (const [device, verb, values] of buttons) {
+    // Each fault, and its end; each card that can be chosen; a sound file is a file.
+    const each = verb === 'fault' ? [...values.filter((value) => value !== 'none'), 'none'] : verb === 'put' ? values : [null];
+    for (const value of each) {
+      const [kind, text] = verb === 'wav' ? await people.ask(async () => {
+        const sound = new Uint8Array(44 + 3200);
+        const view = new DataView(sound.buffer);
+        const text = (at, text) => [...text].forEach((letter, index) => view.setUint8(at + index, letter.charCodeAt(0)));
+        text(0, 'RIFF'); view.setUint32(4, sound.length - 8, true); text(8, 'WAVEfmt ');
+        view.setUint32(16, 16, true); view.setUint16(20, 1, true); view.setUint16(22, 1, true);
+        view.setUint32(24, 16000, true); view.setUint32(28, 32000, true); view.setUint16(32, 2, true); view.setUint16(34, 16, true);
+        text(36, 'data'); view.setUint32(40, 3200, true);
+        const files = new DataTransfer();
+        files.items.add(new File([sound], 'beep.wav'));
+        const button = document.querySelector('[data-do=wav]');
+        button.parentElement.querySelector('input').files = files.files;
+        const done = document.querySelector('#done');
+        done.textContent = '';
+        button.click();
+        while (!done.textContent) await new Promise((resolve) => setTimeout(resolve, 2));
+        return [done.className, done.textContent];
+      }) : await work(device, verb, value);
+      assert.equal(kind, 'done', `${device} ${verb} ${value ?? ''}: ${text}`);
+    }
+    if (verb === 'put') await work(device, 'lift');
+  }
+  quiet(people);
+});
+
+test('the form sends what it says, and takes what is written by hand', async () => {
+  const people = await panel();
+  await people.click('#tab-request');
+  const choose = (name) => people.ask((name) => {
+    const what = document.querySelector('#what');
+    what.value = name;
+    what.dispatchEvent(new Event('change', { bubbles: true }));
+    return document.querySelector('#wire').value;
+  }, name);
+  const said = (words) => people.until(`"${words}" is answered`, (words) => document.querySelector('.said-one')?.textContent.includes(words), words);
+  assert.deepEqual(JSON.parse(await choose('startBuzzer')), { action: 'startBuzzer', event: 'open', taskId: '1', params: { beep: 200 } });
+  await people.click('#send');
+  await said('startBuzzer');
+  const receipt = JSON.parse(await choose('receiptPrinting'));
+  assert.deepEqual(receipt.params.printList[0], { text: '测试小票 Test', textSize: 40, bold: true, algin: 'center' });
+  await people.click('#send');
+  await said('receiptPrinting');
+  assert.ok(await people.ask(() => document.querySelector('.said-one .yes') !== null));
+  // An event, listened to on the same page.
+  await people.ask(() => [...document.querySelectorAll('.channels input')].find((box) => box.value === 'initQRListener').click());
+  await people.ask(() => { document.querySelector('#device-qr_scanner').open = true; });
+  await people.click('#device-qr_scanner [data-do=scan]');
+  await said('initQRListener');
+  assert.match(await choose('bridge.jobs'), /"call": "bridge.jobs"/);
+  await people.ask(() => { document.querySelector('#wire').value = '{"call":'; });
+  await people.click('#send');
+  await people.until('it is no JSON', () => document.querySelector('.request [role=alert]').textContent.startsWith('this is no JSON'));
+  await people.ask(() => { document.querySelector('#wire').value = '{"call":"bridge.describe"}'; });
+  await people.click('#send');
+  await said('bridge.describe');
+  quiet(people);
+});
+
 test('frames are filtered by client, action and taskId', async () => {
   const people = await panel();
-  const shown = () => [...document.querySelectorAll('#frames-list .row:not([hidden]) .name')].map((name) => name.textContent);
   await people.ask(async (bridge) => {
     const my = globalThis.hharome.connect({ url: bridge });
     for (const [action, taskId] of [['getDeviceInfo', 'a'], ['getMicrophoneState', 'b'], ['getDeviceInfo', 'c']]) {
@@ -117,15 +196,24 @@ test('frames are filtered by client, action and taskId', async () => {
   await people.until('two calls are left', () => document.querySelector('#counted').textContent.startsWith('4 '));
   await fill('by-task', 'c');
   await people.until('one call is left', () => document.querySelector('#counted').textContent.startsWith('2 '));
-  assert.deepEqual(await people.ask(shown), ['getDeviceInfo', 'getDeviceInfo']);
+  await people.until('its rows are left', (names) => JSON.stringify([...document.querySelectorAll('#frames-list .row:not([hidden]) .name')].map((name) => name.textContent)) === names,
+    JSON.stringify(['getDeviceInfo', 'getDeviceInfo']));
   await fill('by-action', '');
   await fill('by-task', '');
-  await people.ask(() => { document.querySelector('#by-client').selectedIndex = 1; document.querySelector('#by-client').dispatchEvent(new Event('input', { bubbles: true })); });
-  const who = await people.until('one client is left', () => {
-    const all = [...document.querySelectorAll('#frames-list .row:not([hidden]) .who')].map((who) => who.textContent);
-    return all.length > 0 && new Set(all);
+  // Another client besides, and then that one alone.
+  await people.ask(async (bridge) => globalThis.hharome.connect({ url: bridge }).call('ampeHHCommunication', { action: 'getDeviceInfo', taskId: 'other' }), BRIDGE);
+  await people.until('both are shown', () => document.querySelector('#counted').textContent.startsWith('8 '));
+  const chosen = await people.ask(() => {
+    const clients = document.querySelector('#by-client');
+    clients.value = clients.options[clients.options.length - 1].value;
+    clients.dispatchEvent(new Event('input', { bubbles: true }));
+    return clients.value;
   });
-  assert.ok(who);
+  await people.until('one client is left', () => document.querySelector('#counted').textContent.startsWith('2 '));
+  await people.until('its rows are left', (who) => {
+    const left = [...document.querySelectorAll('#frames-list .row:not([hidden]) .who')].map((who) => who.textContent);
+    return left.length === 2 && left.every((one) => one === who);
+  }, `#${chosen} panel`);
   quiet(people);
 });
 

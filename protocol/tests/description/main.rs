@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test's mistakes may end it")]
 
+mod fields;
 mod kind;
 mod script;
 mod table;

@@ -68,7 +68,17 @@ export class Calls {
     this.draw();
   }
 
+  /** Once before the next picture, however many frames come. */
   draw() {
+    if (this.drawn) return;
+    this.drawn = true;
+    requestAnimationFrame(() => {
+      this.drawn = false;
+      this.#drawNow();
+    });
+  }
+
+  #drawNow() {
     const shown = this.#all.filter(({ frame }) => this.frames.passes(frame));
     this.empty.hidden = shown.length > 0;
     this.list.element.hidden = shown.length === 0;

@@ -67,7 +67,7 @@ export class Frames {
     hold.addEventListener('click', () => {
       this.#held = !this.#held;
       hold.setAttribute('aria-pressed', this.#held);
-      if (!this.#held) this.#refilter();
+      this.#refilter();
     });
     this.refilters = [];
     this.translate();
@@ -100,14 +100,14 @@ export class Frames {
         }
       }
     }
-    if (!this.#held) this.#show(dropped);
+    this.#show(dropped);
   }
 
   clear() {
     [this.#all, this.#shown, this.#text, this.#missed] = [[], [], 0, 0];
     this.list.forget();
     this.more.hidden = true;
-    this.#show();
+    this.#show(0, true);
     for (const refilter of this.refilters) refilter(true);
   }
 
@@ -137,16 +137,18 @@ export class Frames {
 
   #refilter() {
     this.#shown = this.#all.filter((frame) => this.passes(frame));
-    this.#show();
+    this.#show(0, true);
     for (const refilter of this.refilters) refilter(false);
   }
 
-  #show(dropped = 0) {
+  /** While it is held more is gathered, and shown only when somebody asks. */
+  #show(dropped = 0, asked = false) {
+    if (this.#held && !asked) return;
     this.empty.hidden = this.#all.length > 0;
     this.list.element.hidden = this.#all.length === 0;
-    this.list.show(this.#shown, dropped);
+    this.list.show(this.#held ? [...this.#shown] : this.#shown, dropped);
     const missed = this.#missed ? ` · ${this.#missed} ${word('missed')}` : '';
-    this.counted.textContent = this.#all.length ? `${this.#shown.length} / ${this.#all.length} ${word('shown')}${missed}` : '';
+    this.counted.textContent = this.#all.length ? `${this.#shown.length} / ${this.#all.length}${missed}` : '';
   }
 
   #listClients() {

@@ -118,3 +118,5 @@ my.on('bridgeFrames', ({ data }) => {
   frames.add(data);
   if (data.frames.some(({ what }) => what === 'connected' || what === 'gone')) count();
 });
+// Events that this page was too slow for.
+my.on('bridgeLagged', ({ data }) => data.channel === 'bridgeFrames' && frames.add({ frames: [], missed: data.dropped }));

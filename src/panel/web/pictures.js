@@ -75,5 +75,5 @@ export class Pictures {
 
 function figure({ pngBase64, width, height }, caption, kind) {
   const image = el('img', { src: `data:image/png;base64,${pngBase64}`, alt: caption, width, height });
-  return el('figure', {}, el('figcaption', {}, caption), el('div', { class: kind }, image));
+  return el('figure', {}, el('figcaption', {}, caption), el('div', { class: 'shade' }, el('div', { class: kind }, image)));
 }
