@@ -24,6 +24,7 @@ mod codes;
 mod cpu_card_polling;
 mod cpu_cards;
 mod daemon;
+#[expect(dead_code, reason = "the tests of the bridge use all of it")]
 #[path = "../../../bridge/face_engine.rs"]
 mod face_engine;
 mod kernel;

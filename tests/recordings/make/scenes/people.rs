@@ -259,18 +259,15 @@ async fn engine(stage: Stage) {
     client.fails_as("device_unavailable").await;
     is_row(&client.ask(enrol(json!({}))).await, "E60001");
     let _engine = FaceEngine::start_at(address, willing).await;
-    // How often it had been opened until then does not matter.
-    let back = async {
-        loop {
-            let status = client.ask(call("bridge.status", &json!({}))).await;
-            let devices = status["res"]["data"]["devices"].as_array().expect("a list").clone();
-            if devices.iter().any(|one| one["device"] == "face" && one["state"] == "ready") {
-                break;
-            }
-            pause().await;
+    client.on("bridgeDevices").await;
+    loop {
+        let devices = client.hears("bridgeDevices").await["data"]["devices"].clone();
+        let mut devices = devices.as_array().expect("a list").iter();
+        if devices.any(|one| one["device"] == "face" && one["state"] == "ready") {
+            break;
         }
-    };
-    super::soon("the engine is found", back).await;
+    }
+    client.ask(json!({"off": "bridgeDevices"})).await;
     pause().await;
     client.send(action("getFaceInfo", 7)).await;
     client.succeeds().await;
