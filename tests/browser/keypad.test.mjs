@@ -154,6 +154,8 @@ test('everything has a name that is read out, in both languages', async () => {
     return box.height < 44 || box.width < 44 || box.bottom > innerHeight || box.right > innerWidth;
   }));
   assert.equal(small, false);
+  const type = await page.ask(() => Math.min(...[...document.querySelectorAll('#keys button')].map((key) => parseFloat(getComputedStyle(key).fontSize))));
+  assert.ok(type >= 22, `digits of ${type} px`);
   await page.click('#cancel');
   await program.next();
   program.stop();
