@@ -121,7 +121,8 @@
       }
       const { screen = {}, navigator = {}, innerWidth, innerHeight, devicePixelRatio } = root;
       const info = {
-        arome_deviceId: reply.data.sn,
+        // Programs ask only whether there is one; a kiosk without a number is a kiosk, too.
+        arome_deviceId: reply.data.sn || 'hharome',
         platform: navigator.userAgentData?.platform || navigator.platform || root.process?.platform || '',
         version: reply.data.appVersion,
         model: reply.data.deviceModel,

@@ -87,6 +87,12 @@ pub enum Fault {
 /// The words of [`FaceHand::ends`] besides the codes of the table.
 pub const OUTCOMES: [&str; 6] = ["SUCCESS", "known", "stranger", "E69015", "E69001", "too-fast"];
 
+/// Whether [`FaceHand::ends`] knows the word.
+#[must_use]
+pub fn is_outcome(word: &str) -> bool {
+    OUTCOMES.contains(&word) || SubCode::find(word).is_some()
+}
+
 impl FaceHand {
     /// How requests end from now on: one of [`OUTCOMES`], or a row of the table of subCodes. `false` for
     /// another word.

@@ -1,5 +1,5 @@
 //! A face engine over HTTP, written from docs/face-engine.md and sharing no code with the daemon: it answers
-//! what it is told to, as bytes, and keeps what it was asked.
+//! what it is told to, as bytes, and keeps what it was asked. The recordings are made with it, too.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -10,8 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-use super::fixture::soon;
+use tokio::time::timeout;
 
 /// What comes of a request.
 #[derive(Clone)]
@@ -34,6 +33,9 @@ impl Reply {
         Self::Bytes(format!("{head}{body}").into_bytes())
     }
 }
+
+/// Ample for anything on a slow, busy machine; only failures take that long.
+const AMPLE: Duration = Duration::from_secs(60);
 
 type Script = dyn Fn(&str, usize) -> Reply + Send + Sync;
 
@@ -99,7 +101,7 @@ impl FaceEngine {
     pub(crate) async fn was_asked(&self, times: usize) {
         let mut asked = self.asked.subscribe();
         let enough = asked.wait_for(|asked| asked.len() >= times);
-        soon("the engine is asked", enough).await.expect("it runs");
+        timeout(AMPLE, enough).await.expect("the engine is asked").expect("it runs");
     }
 }
 

@@ -154,6 +154,8 @@ test('everything has a name that is read out, in both languages', async () => {
     return box.height < 44 || box.width < 44 || box.bottom > innerHeight || box.right > innerWidth;
   }));
   assert.equal(small, false);
+  const type = await page.ask(() => Math.min(...[...document.querySelectorAll('#keys button')].map((key) => parseFloat(getComputedStyle(key).fontSize))));
+  assert.ok(type >= 22, `digits of ${type} px`);
   await page.click('#cancel');
   await program.next();
   program.stop();
@@ -162,15 +164,17 @@ test('everything has a name that is read out, in both languages', async () => {
 test('a bridge with a token has it from the page’s address, and nothing is seen while nothing is wanted', async () => {
   const page = await chromium.page(`${KEYPAD_TOKEN}#token=${TOKEN}`);
   const program = await Program.start(KEYPAD_TOKEN, TOKEN);
-  // Until the page is a keypad there is none, and the call says so.
-  const connected = async () => {
-    program.enter('1');
-    const first = await Promise.race([program.next(), page.until('the keypad is shown', open)]);
-    return first === true || null;
-  };
   assert.equal(await page.ask(() => document.body.innerText.trim()), '');
-  while (!(await connected()));
+  // Until the page is a keypad there is none, and the call says so.
+  let reply;
+  let shown = false;
+  while (!shown) {
+    program.enter('1');
+    reply = program.next();
+    const refused = reply.then(() => false);
+    shown = await Promise.race([refused, page.until('the keypad is shown', open)]);
+  }
   await page.click('#cancel');
-  assert.equal((await program.next()).message, '取消手输证件号');
+  assert.equal((await reply).message, '取消手输证件号');
   program.stop();
 });

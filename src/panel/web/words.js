@@ -46,6 +46,7 @@ const WORDS = {
   speech: ['语音播报', 'Speech'],
   input: ['触摸与按键', 'Touch and keys'],
   face: ['刷脸', 'Face'],
+  keypad: ['证件号键盘', 'Keypad'],
   put: ['放卡', 'Put on'],
   tap: ['贴卡', 'Tap'],
   lift: ['取走', 'Lift'],

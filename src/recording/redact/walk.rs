@@ -15,6 +15,7 @@ use serde::de::IgnoredAny;
 
 use super::keys::{self, Rule, TASK_CHARS, is_plain_key, rule_of};
 use super::{Setting, Speaker, Subject, echo, value};
+use crate::face::simulated::is_outcome;
 
 /// So deep JSON inside strings inside JSON is looked into: `extInfo` inside the `data` of an
 /// enrolment is two.
@@ -199,7 +200,12 @@ impl<'a> Walk<'a> {
             return Done::Replaced(self.setting.redactor.shown_token(text).to_owned());
         }
         let rule = match self.rule() {
-            Rule::Text if self.simulates() && self.key() == "text" => Rule::Code,
+            Rule::Text if self.simulates() && self.key() == "text" => {
+                if is_outcome(text) {
+                    return Done::Kept;
+                }
+                Rule::Code
+            }
             Rule::Text if self.speaks() && self.key() == "text" => Rule::Speech,
             Rule::Json => return self.json(text),
             // A PSAM answers to its reset by what it is.
