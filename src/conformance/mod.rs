@@ -25,9 +25,11 @@ mod channels;
 mod code;
 mod device;
 mod envelope;
+mod face;
 mod frames;
 mod groups;
 mod id_card;
+mod id_number;
 mod infrared;
 mod load;
 mod microphone;
@@ -152,6 +154,8 @@ static GROUPS: &[&[Case]] = &[
     screen::CASES,
     speech::CASES,
     receipt::CASES,
+    face::CASES,
+    id_number::CASES,
     groups::CASES,
     websocket::CASES,
 ];
