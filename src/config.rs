@@ -393,16 +393,6 @@ impl Config {
                     .to_owned(),
             );
         }
-        let printer = &self.printer;
-        if !printer.driver.is_none() && !printer.driver.is_simulated() && printer.place().is_none()
-        {
-            warnings.push(format!(
-                "[printer] {}: is missing, and driver {:?} needs it: nothing can be printed (hharome \
-                 devices lists what there is)",
-                printer.place_key(),
-                printer.driver.word(),
-            ));
-        }
         warnings
     }
 

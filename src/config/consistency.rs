@@ -11,6 +11,7 @@ use super::devices::{
     QrScannerDriver, QrTrigger,
 };
 use super::schema::Document;
+use super::words::Word;
 
 /// Notes every contradiction.
 pub(super) fn check(config: &Config, document: &mut Document<'_>) {
@@ -77,9 +78,11 @@ fn ports(config: &Config, document: &mut Document<'_>) {
             "serial",
             config.infrared.port.as_deref(),
         )),
-        // Without a port it is warned of, not refused.
-        (config.printer.driver == PrinterDriver::EscposSerial && config.printer.port.is_some())
-            .then_some(("printer", "escpos-serial", config.printer.port.as_deref())),
+        (config.printer.driver == PrinterDriver::EscposSerial).then_some((
+            "printer",
+            "escpos-serial",
+            config.printer.port.as_deref(),
+        )),
     ]
     .into_iter()
     .flatten()
@@ -156,6 +159,19 @@ fn places(config: &Config, document: &mut Document<'_>) {
     if scanner.driver == QrScannerDriver::Evdev && scanner.port.is_none() {
         let wrong = "is missing, and driver \"evdev\" needs it";
         document.note("qr_scanner", Some("port"), wrong, named);
+    }
+    let printer = &config.printer;
+    let needed = match printer.driver {
+        PrinterDriver::EscposTcp => Some("a printer's address, such as 192.168.1.50:9100"),
+        PrinterDriver::EscposDevice => {
+            Some("the absolute path of a printer's device (hharome devices lists them)")
+        }
+        // That of a serial line is among the ports.
+        _ => None,
+    };
+    if let (Some(allowed), None) = (needed, printer.place()) {
+        let wrong = format!("is missing, and driver {:?} needs it", printer.driver.word());
+        document.note("printer", Some(printer.place_key()), &wrong, allowed);
     }
 }
 
