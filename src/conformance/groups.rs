@@ -18,7 +18,6 @@ pub(super) static CASES: &[Case] = &[
     Case::new("microphone/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
         Box::pin(idle_close(cx, "startMicrophoneListener"))
     }),
-    }),
 ];
 
 /// A device that is not there or not configured, or a group that is not served: a right answer.
