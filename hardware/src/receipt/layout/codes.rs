@@ -187,7 +187,9 @@ mod tests {
     #[test]
     fn bars_are_a_code_and_a_fence_of_a_few_is_none() {
         let bars = |width: u32| {
-            GrayImage::from_fn(200, 60, |x, _| Luma([if x / width % 2 == 0 { 30 } else { 220 }]))
+            GrayImage::from_fn(200, 60, |x, _| {
+                Luma([if (x / width).is_multiple_of(2) { 30 } else { 220 }])
+            })
         };
         assert!(is_code(&bars(2), 128));
         assert!(!is_code(&bars(10), 128));
@@ -205,7 +207,7 @@ mod tests {
         let slope = GrayImage::from_fn(256, 256, |x, _| Luma([x as u8]));
         assert!(!is_code(&slope, 128));
         let chequers = GrayImage::from_fn(300, 300, |x, y| {
-            Luma([if (x / 9 + y / 9) % 2 == 0 { 0 } else { 255 }])
+            Luma([if (x / 9 + y / 9).is_multiple_of(2) { 0 } else { 255 }])
         });
         assert!(!is_code(&chequers, 128));
         assert!(!is_code(&GrayImage::new(1, 1), 128));
