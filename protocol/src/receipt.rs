@@ -198,6 +198,7 @@ mod tests {
             r#"{"text":"a"}"#,
             r#"{"text":"a","textSize":null,"bold":null,"algin":null,"imageBase64":null}"#,
             r#"{"text":"a","imageBase64":""}"#,
+            r#"{"text":"a","colour":"red","lines":[1,{}]}"#,
         ] {
             let entry = entry(json);
             let text = entry.text.unwrap();

@@ -96,8 +96,8 @@ pub(super) fn receipts(config: &Config, outside: &mut Outside) -> Receipts {
 }
 
 fn real_port(printer: &config::Printer) -> Box<dyn Port> {
-    // Of one without a place, which was warned of, the error names the key.
-    let place = printer.place().unwrap_or_else(|| format!("[printer] {}", printer.place_key()));
+    // One without a place is refused with its configuration.
+    let place = printer.place().unwrap_or_default();
     match printer.driver {
         PrinterDriver::EscposTcp => {
             let (host, port) = place.rsplit_once(':').unwrap_or((&place, ""));

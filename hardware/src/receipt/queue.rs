@@ -112,6 +112,7 @@ fn sides(status: Status, journal: Journal, elsewhere: bool) -> (Printer, Jobs) {
         journal,
         status,
     });
+    shared.tell_unknown();
     (Printer(Arc::clone(&shared)), Jobs(shared))
 }
 
@@ -282,8 +283,21 @@ impl Shared {
         }
         self.status.count(counter);
         self.journal.end(ready.id, fate, detail).await;
+        if fate == Fate::Unknown {
+            self.tell_unknown();
+        }
         // Who does not wait any more has no need to know.
         let _ = ready.reply.send(result);
+    }
+
+    /// Which jobs of those that are known a person has to look after: of an earlier daemon's, too.
+    fn tell_unknown(&self) {
+        let jobs = self.journal.jobs();
+        let unknown = jobs.iter().filter(|job| job.fate == Fate::Unknown);
+        let unknown: Vec<String> = unknown.map(|job| job.id.to_string()).collect();
+        if !unknown.is_empty() {
+            self.status.learn("unknownJobs", unknown.join(", "));
+        }
     }
 
     /// Whether the daemon must not end yet.

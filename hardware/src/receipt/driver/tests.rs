@@ -1,6 +1,7 @@
 //! The driver before the virtual printer, on the paused clock.
 
 mod farewell;
+mod midway;
 
 use std::time::Duration;
 
@@ -178,53 +179,6 @@ async fn near_the_end_of_its_paper_it_prints_and_says_so() {
     shop.hand.fault(Fault::NearEnd);
     assert_eq!(shop.print(1, 100).await, Ok(Ended::Printed));
     assert_eq!(shop.status.facts()["paper"], "near its end");
-}
-
-#[tokio::test(start_paused = true)]
-async fn paper_that_ends_at_any_band_is_told_with_how_far_it_came() {
-    for tells in [true, false] {
-        for paper in (1..=1020).step_by(24) {
-            let shop = shop(Model { tells, speed: Some(1200), ..Model::default() });
-            shop.ready().await;
-            shop.hand.put_paper(paper);
-            let (what, progress) = obstacle(shop.print(1, 1000).await);
-            assert_eq!(what, Obstacle::PaperOut, "{paper}");
-            assert!(progress.rows <= paper && progress.of == 1000, "{paper}: {progress:?}");
-            // Of the band in which it ended nothing is told.
-            assert!(progress.rows + 24 >= paper.min(1000), "{paper}: {progress:?}");
-            assert_eq!(shop.fates(), [Fate::Failed]);
-
-            // With new paper the rest of it may come out; the next begins on paper of its own.
-            shop.hand.mend();
-            shop.ready().await;
-            assert_eq!(shop.print(2, 100).await, Ok(Ended::Printed), "{paper}");
-            let (copies, rows) = shop.found(1, 1000);
-            assert!(copies <= 1 && rows <= 1000, "{paper}: {rows} rows");
-            assert_eq!(shop.found(2, 100), (1, 100), "{paper}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn little_of_a_receipt_is_in_the_printer_when_its_paper_ends() {
-    let shop = shop(Model { speed: Some(1200), buffer: 1 << 20, ..Model::default() });
-    shop.ready().await;
-    shop.hand.put_paper(500);
-    obstacle(shop.print(1, 10_000).await);
-    shop.hand.mend();
-    sleep(Duration::from_secs(60)).await;
-    let (_, rows) = shop.found(1, 10_000);
-    assert!((500..=500 + 2 * 24).contains(&rows), "{rows} rows");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_cutter_that_gets_stuck_is_told_when_all_is_on_paper() {
-    let shop = shop(Model::default());
-    shop.ready().await;
-    shop.hand.fault(Fault::Cutter);
-    let (what, progress) = obstacle(shop.print(1, 100).await);
-    assert_eq!(what, Obstacle::Cutter);
-    assert_eq!(progress.of, 100);
 }
 
 #[tokio::test(start_paused = true)]
@@ -498,9 +452,12 @@ async fn after_a_kill_in_the_middle_of_a_band_the_next_receipt_is_whole_and_the_
         drop((first, printer));
         // What holds the journal is gone with them.
         sleep(Duration::from_millis(1)).await;
-        let (printer, _status, task) = life(true);
-        let fate = printer.jobs().last().unwrap().fate;
-        assert_eq!(fate, Fate::Unknown);
+        let (printer, status, task) = life(true);
+        let last = printer.jobs().last().unwrap().clone();
+        assert_eq!(last.fate, Fate::Unknown);
+        let told = status.facts()["unknownJobs"].clone();
+        assert_eq!(told.split(", ").last(), Some(&*last.id.to_string()), "{told}");
+        assert_eq!(told.split(", ").count(), round as usize + 1);
         let second =
             printer.print("2".to_owned(), LIMIT, move || Ok::<_, ()>(job(number + 1, 100)));
         assert_eq!(second.unwrap().ended().await.unwrap(), Ended::Printed);

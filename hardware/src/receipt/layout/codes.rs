@@ -207,7 +207,7 @@ mod tests {
         let slope = GrayImage::from_fn(256, 256, |x, _| Luma([x as u8]));
         assert!(!is_code(&slope, 128));
         let chequers = GrayImage::from_fn(300, 300, |x, y| {
-            Luma([if (x / 9 + y / 9) % 2 == 0 { 0 } else { 255 }])
+            Luma([if (x / 9 + y / 9).is_multiple_of(2) { 0 } else { 255 }])
         });
         assert!(!is_code(&chequers, 128));
         assert!(!is_code(&GrayImage::new(1, 1), 128));
