@@ -151,7 +151,7 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
                         "mode": display.mode,
                         "card": display.card,
                     }),
-                    config: second.then(|| of_display(display)).unwrap_or_default(),
+                    config: if second { of_display(display) } else { Vec::new() },
                 })
                 .collect(),
         ),
