@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help run test test-kernel test-kills bench recordings
+.PHONY: help run test test-kernel test-kills bench recordings types
 
 # rustup puts its folder on the path of new terminals only.
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
@@ -15,9 +15,10 @@ help:
 	@cat <<-'EOF'
 	make run     set up, build, and run the bridge with virtual devices
 	make test    set up, and check everything: format, lints, tests, documentation, examples
-	make test-kernel   set up, boot Debian's kernel in qemu, and try the bridge on its devices (CASES="…": these only)
+	make test-kernel   set up, boot Debian's kernel in qemu, and try the bridge on its devices (CASES="…": these only; PROFILE=release)
 	make test-kills   set up, and kill the bridge a thousand times while it prints (KILLS="…": so many times)
 	make bench   set up, and measure: the bridge beside a bare echo on the same transport
+	make types   write the JavaScript client's types and the panel's form, from the protocol crate
 	make recordings   set up, and record tests/recordings anew (NAMES="…": these only)
 	EOF
 
@@ -40,7 +41,7 @@ test:
 test-kernel:
 	@scripts/setup.sh test-kernel
 	cargo --config 'target."cfg(all())".runner="scripts/test-kernel.sh"' test --locked --workspace \
-	  --test kernel -- --test-threads=1 --nocapture $(CASES)
+	  $(if $(PROFILE),--profile $(PROFILE)) --test kernel -- --test-threads=1 --nocapture $(CASES)
 
 test-kills:
 	@scripts/setup.sh test
@@ -50,6 +51,9 @@ test-kills:
 bench:
 	@scripts/setup.sh bench
 	cargo bench --locked --bench bridge
+
+types:
+	WRITE_TYPES=1 cargo test --locked -p hharome-protocol --test description
 
 recordings:
 	@scripts/setup.sh test

@@ -17,6 +17,8 @@ read once: put it on again for the next time. With a scanned code, and for as lo
   $hharome listen initQRListener &
   $hharome simulate qr_scanner scan 6901234567892
 
+Or open http://127.0.0.1:17802/ in a browser: the panel shows and works everything.
+
 Ctrl-C ends the bridge. Its log:
 
 EOF

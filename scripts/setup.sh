@@ -29,6 +29,8 @@ if [ "$purpose" = test ]; then
     command -v zbarimg >/dev/null || packages+=(zbar-tools)
     command -v node >/dev/null || packages+=(nodejs)
     command -v npm >/dev/null || packages+=(npm)
+    # The panel is worked in a real browser.
+    command -v chromium >/dev/null || packages+=(chromium)
     # The README's requests by hand and the Python example are tried as they stand there.
     command -v socat >/dev/null || packages+=(socat)
     { command -v nc >/dev/null && [[ $(nc -h 2>&1) == OpenBSD* ]]; } || packages+=(netcat-openbsd)
@@ -125,8 +127,18 @@ if [ "$purpose" = test ]; then
 fi
 
 target=${CARGO_TARGET_DIR:-target}
-if [ "$purpose" = test ] && [ ! -e "$target/npos/node_modules/npos" ]; then
-    npm install --silent --ignore-scripts --no-audit --no-fund --prefix "$target/npos" npos@0.1.19
+# Just what its lock file says; npm leaves its own copy of that behind what it has installed.
+npos=hardware/tests/layout/npos
+if [ "$purpose" = test ] && ! { cmp -s "$npos/package-lock.json" "$target/npos/package-lock.json" &&
+    [ -e "$target/npos/node_modules/.package-lock.json" ]; }; then
+    mkdir -p "$target/npos"
+    cp "$npos/package.json" "$npos/package-lock.json" "$target/npos"
+    npm ci --silent --ignore-scripts --omit=optional --no-audit --no-fund --prefix "$target/npos"
+fi
+# What the JavaScript client is tested with: versions and checksums are in its package-lock.json.
+if [ "$purpose" = test ] && ! cmp -s clients/js/package-lock.json clients/js/node_modules/.installed; then
+    npm ci --silent --ignore-scripts --no-audit --no-fund --prefix clients/js
+    cp clients/js/package-lock.json clients/js/node_modules/.installed
 fi
 if [ "$purpose" = bench ] && ! "$target/python-escpos/bin/python" -c 'import escpos, PIL' 2>/dev/null; then
     python3 -m venv "$target/python-escpos"

@@ -15,6 +15,7 @@ use crate::connection::Client;
 use crate::devices::{Device, Devices};
 use crate::outbox::{Bounds, Outbox};
 use crate::outside::Outside;
+use crate::panel::watch::Watch;
 use crate::recording::recorder::{ClientTape, Recorder};
 use crate::router::Router;
 
@@ -29,6 +30,8 @@ pub struct Bridge {
     pub router: Router,
     /// Takes down what passes, when it is asked to.
     pub recorder: Recorder,
+    /// Shows it, when the panel is open.
+    watch: Watch,
     clock: Clock,
     next_client: AtomicU64,
     clients: AtomicU64,
@@ -61,13 +64,15 @@ impl Bridge {
             Outside::Recording(_) => Recorder::default(),
         };
         let devices = Arc::new(Devices::start(&config, outside));
-        let channels = actions::channels(&devices, clock);
+        let watch = Watch::default();
+        let channels = actions::channels(&devices, &watch, clock);
         Arc::new(Self {
             config: RwLock::new(config),
             devices,
             channels,
             router: actions::router(),
             recorder,
+            watch,
             clock,
             next_client: AtomicU64::new(0),
             clients: AtomicU64::new(0),
@@ -98,7 +103,7 @@ impl Bridge {
             bytes: limits.waiting_bytes,
         };
         let id = self.next_client.fetch_add(1, Ordering::Relaxed) + 1;
-        let tape = ClientTape::new(self.recorder.clone(), id);
+        let tape = ClientTape::new(self.recorder.clone(), self.watch.clone(), id, transport);
         Client {
             id,
             transport,
@@ -160,11 +165,17 @@ impl Clock {
     /// Milliseconds since the Unix epoch.
     #[must_use]
     pub fn epoch_ms(&self, moment: Instant) -> u64 {
+        self.epoch_micros(moment) / 1000
+    }
+
+    /// Microseconds since the Unix epoch.
+    #[must_use]
+    pub fn epoch_micros(&self, moment: Instant) -> u64 {
         let at = match self.started.checked_duration_since(moment) {
             Some(before) => self.at.checked_sub(before).unwrap_or(UNIX_EPOCH),
             None => self.at + moment.duration_since(self.started),
         };
         at.duration_since(UNIX_EPOCH)
-            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+            .map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
     }
 }

@@ -35,6 +35,7 @@ use tokio::time::Instant;
 use self::listeners::{Fed, Heard, Served, Started};
 use crate::connection::Client;
 use crate::outbox::Outbox;
+use crate::transport::access;
 
 pub use self::stages::{StageSwitch, Stages};
 
@@ -48,6 +49,7 @@ pub struct Channels {
 #[derive(Clone)]
 pub struct Subscriber {
     connection: u64,
+    transport: &'static str,
     outbox: Arc<Outbox>,
     stages: Arc<StageSwitch>,
 }
@@ -56,8 +58,9 @@ impl Subscriber {
     /// The connection as a listener.
     #[must_use]
     pub fn of(client: &Client) -> Self {
-        let Client { id, outbox, stages, .. } = client;
-        Self { connection: *id, outbox: Arc::clone(outbox), stages: Arc::clone(stages) }
+        let Client { id, transport, outbox, stages, .. } = client;
+        let (outbox, stages) = (Arc::clone(outbox), Arc::clone(stages));
+        Self { connection: *id, transport, outbox, stages }
     }
 
     /// The connection's number.
@@ -241,6 +244,25 @@ impl Channels {
         }
     }
 
+    /// How many connections listen to a channel.
+    #[must_use]
+    pub fn listeners(&self, name: &str) -> usize {
+        self.find(name).map_or(0, |channel| channel.lock().subscribers.len())
+    }
+
+    /// Whether a connection listens to it.
+    #[must_use]
+    pub fn is_listener(&self, name: &str, connection: u64) -> bool {
+        self.find(name).is_ok_and(|channel| channel.lock().has(connection))
+    }
+
+    /// Puts an event before all who listen to a channel now.
+    pub fn publish<C: Channel>(&self, event: &C::Event) {
+        if let Ok(channel) = self.find(C::NAME) {
+            Publisher(Arc::clone(channel)).publish(event);
+        }
+    }
+
     /// The names of the channels that are served.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.table.iter().map(|channel| channel.info.name)
@@ -249,9 +271,13 @@ impl Channels {
     /// `on`: idempotent. The event that the listener gets at once, where there is one.
     ///
     /// # Errors
-    /// A channel that is not served.
+    /// A channel that is not served, or not to this client.
     pub fn subscribe(&self, name: &str, subscriber: &Subscriber) -> Result<Option<Bytes>, Failure> {
         let channel = self.find(name)?;
+        if channel.info.private && !access::may_watch(subscriber.transport) {
+            let detail = "only for the panel's own page and for programs on the Unix socket";
+            return Err(Failure::forbidden(detail));
+        }
         let mut listeners = channel.lock();
         if listeners.has(subscriber.connection) {
             return Ok(None);

@@ -40,7 +40,7 @@ pub use self::devices::{
     IdCardDriver, Infrared, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol, Input,
     InputDriver, Microphone, MicrophoneDriver, Printer, PrinterCut, PrinterDriver, PrinterFlow,
     PrinterText, Psam, PsamDriver, QrEncoding, QrScanner, QrScannerDriver, QrTrigger,
-    ReaderReports, SamBaud, SecondScreen, SecondScreenDriver, SocialSecurityCard,
+    ReaderReports, SamBaud, SecondScreen, SecondScreenDriver, Shell, SocialSecurityCard,
     SocialSecurityCardDriver, Speech, SpeechDriver,
 };
 pub use self::listen::{
@@ -67,13 +67,16 @@ macro_rules! sections {
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct Config {
             $($(#[doc = $doc])+ pub $name: $section,)+
+            /// Keys of the file that its drivers do not use, a warning each.
+            unused: Vec<String>,
         }
 
         impl Config {
             /// Reads every section of a document; mistakes are left in the document.
             fn read(document: &mut Document<'_>) -> Self {
                 document.refuse_unknown_sections(&[$(stringify!($name)),+]);
-                Self { $($name: document.section(stringify!($name)),)+ }
+                $(let $name = document.section(stringify!($name));)+
+                Self { $($name,)+ unused: document.unused() }
             }
 
             /// Every section in the order of the file: its name, what it is about, its keys.
@@ -101,7 +104,8 @@ macro_rules! sections {
             /// others kept: what is in force after a reload.
             #[must_use]
             pub fn reloaded(&self, new: &Self) -> Self {
-                Self { $($name: self.$name.reloaded(&new.$name),)+ }
+                let unused = new.unused.clone();
+                Self { $($name: self.$name.reloaded(&new.$name),)+ unused }
             }
         }
     };
@@ -144,6 +148,8 @@ sections! {
     buzzer: Buzzer,
     /// `[face]`: the provider of face recognition.
     face: Face,
+    /// `[shell]`: commands that work the kiosk's shell.
+    shell: Shell,
     /// `[recording]`: recording what passes, to replay it elsewhere.
     recording: Recording,
     /// `[log]`: what is written to the log.
@@ -260,6 +266,7 @@ impl Config {
                 let devices = &self.input.devices;
                 if devices.is_empty() { "all".to_owned() } else { devices.join(", ") }
             }),
+            "face" => self.face.url.as_ref().map(ToString::to_string),
             "buzzer" => match self.buzzer.driver {
                 BuzzerDriver::Pcsc => self.buzzer_reader().map(str::to_owned),
                 BuzzerDriver::Evdev => self.buzzer.device.clone(),
@@ -366,11 +373,14 @@ impl Config {
         if forgotten("buzzer") {
             self.buzzer = Buzzer::default();
         }
+        if forgotten("face") {
+            self.face = Face::default();
+        }
     }
 
     /// What is allowed and yet worth a warning at start and in `check`, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.unused.clone();
         let open: Vec<&str> = [("tcp", self.listen.tcp), ("http", self.listen.http)]
             .into_iter()
             .filter_map(|(key, address)| address.map(|_| key))
@@ -395,25 +405,6 @@ impl Config {
                  sendCPUCardCommand; name two readers if there are two"
                     .to_owned(),
             );
-        }
-        let screen = &self.second_screen;
-        if screen.driver == SecondScreenDriver::Kms && screen.output.is_none() {
-            warnings.push(
-                "[second_screen] output: is missing, and driver \"kms\" needs it: without a display \
-                 server nobody knows which screen is the customer's (hharome devices lists what there \
-                 is)"
-                    .to_owned(),
-            );
-        }
-        let printer = &self.printer;
-        if !printer.driver.is_none() && !printer.driver.is_simulated() && printer.place().is_none()
-        {
-            warnings.push(format!(
-                "[printer] {}: is missing, and driver {:?} needs it: nothing can be printed (hharome \
-                 devices lists what there is)",
-                printer.place_key(),
-                printer.driver.word(),
-            ));
         }
         warnings
     }

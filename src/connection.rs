@@ -42,7 +42,7 @@ const LAST_ACTS: Duration = Duration::from_secs(5);
 
 /// Who is at the other end.
 pub struct Peer {
-    /// `unix`, `tcp` or `ws`.
+    /// `unix`, `tcp`, `ws`; `panel` or `page` for a WebSocket of our own page or of another.
     pub transport: &'static str,
     /// Whether a token has to be the first frame, and until when.
     pub token_by: Option<Instant>,
@@ -52,7 +52,7 @@ pub struct Peer {
 pub struct Client {
     /// Number of the connection, for logs and listeners.
     pub id: u64,
-    /// `unix`, `tcp` or `ws`.
+    /// `unix`, `tcp`, `ws`; `panel` or `page` for a WebSocket of our own page or of another.
     pub transport: &'static str,
     /// What waits to be written.
     pub outbox: Arc<Outbox>,

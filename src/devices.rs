@@ -7,6 +7,7 @@
 mod buzzer;
 mod cards;
 mod code;
+mod face;
 mod id_card;
 mod infrared;
 mod input;
@@ -14,6 +15,7 @@ mod microphone;
 pub mod places;
 pub mod receipt;
 mod screen;
+mod shell;
 mod speech;
 pub mod usb;
 
@@ -37,12 +39,15 @@ use crate::apdu_policy::ApduPolicy;
 use crate::bridge::Clock;
 use crate::config::Config;
 use crate::identity::Identity;
+use crate::keypad::Keypad;
 use crate::outside::Outside;
+use crate::shell::Shell;
 use crate::simulation::{Gesture, Hand};
 
 pub use buzzer::Buzzer;
 pub use cards::{CpuCard, Psam};
 pub use code::{settings as scanner_settings, trigger};
+pub use face::FaceProvider;
 pub use id_card::photo_decoder;
 pub use infrared::{Infrared, language as sensor_language};
 pub use input::{Input, group as input_group};
@@ -80,6 +85,12 @@ pub struct Devices {
     pub speech: Speech,
     /// What people operate the kiosk by.
     pub input: Input,
+    /// Who recognises faces.
+    pub face: FaceProvider,
+    /// The calls that wait for a typed number, which the kiosk's shell gives.
+    pub keypad: Keypad,
+    /// The kiosk's shell: its bars, and the mini-program's end.
+    pub shell: Shell,
     /// Which commands clients may send to cards.
     pub apdu_policy: ApduPolicy,
     /// What `getDeviceInfo` answers.
@@ -87,27 +98,9 @@ pub struct Devices {
     /// Cards' photos are given as the chip has them, too.
     pub raw_photo: bool,
     photos: id_card::Photos,
-    /// Those that this version has no drivers for.
-    others: Vec<Device>,
     /// The configuration's sections.
     order: [&'static str; 13],
 }
-
-/// The sections whose devices are built here.
-const BUILT: &[&str] = &[
-    "id_card",
-    "qr_scanner",
-    "cpu_card",
-    "psam",
-    "social_security_card",
-    "microphone",
-    "printer",
-    "infrared",
-    "input",
-    "second_screen",
-    "speech",
-    "buzzer",
-];
 
 /// A device whose readings somebody may want.
 pub struct Slot<T> {
@@ -150,16 +143,13 @@ impl Devices {
             screen: screen::screen(config, &mut outside),
             speech: speech::speech(config, &mut outside),
             input: input::input(config, activity, &mut outside),
+            face: face::face(config, &mut outside),
+            keypad: Keypad::default(),
+            shell: shell::shell(config, &mut outside),
             apdu_policy: ApduPolicy::of(config),
             machine: Identity::of_this_machine(&config.device_info),
             raw_photo: config.id_card.raw_photo,
             photos: id_card::Photos::new(&config.id_card, &mut outside),
-            others: config
-                .drivers()
-                .into_iter()
-                .filter(|(section, _)| !BUILT.contains(section))
-                .map(|(section, driver)| Device::off(section, driver))
-                .collect(),
             order: config.drivers().map(|(section, _)| section),
         }
     }
@@ -184,8 +174,8 @@ impl Devices {
             (&self.screen.device, self.screen.hand.as_ref()),
             (&self.speech.device, self.speech.hand.as_ref()),
             (&self.input.device, self.input.hand.as_ref()),
+            (&self.face.device, self.face.hand.as_ref()),
         ];
-        all.extend(self.others.iter().map(|device| (device, None)));
         all.sort_by_key(|(device, _)| {
             self.order.iter().position(|section| *section == device.status.name())
         });
@@ -233,24 +223,7 @@ impl Devices {
     /// # Errors
     /// `bad_request` for a device or gesture that there is not, `forbidden` for a real device.
     pub fn simulate(&self, params: &SimulateParams) -> Result<(), Failure> {
-        let name = params.device.as_str();
-        let known = self.with_hands();
-        let found = known.iter().find(|(device, _)| device.status.name() == name);
-        let (device, hand) = found.ok_or_else(|| {
-            let names: Vec<_> = known.iter().map(|(device, _)| device.status.name()).collect();
-            Failure::bad_request(format!("params.device: expected one of {}", names.join(", ")))
-        })?;
-        let Some(hand) = hand else {
-            return Err(if device.simulated {
-                Failure::unsupported(format!("{name}: this version cannot simulate it yet"))
-            } else {
-                let driver = device.driver;
-                Failure::forbidden(format!(
-                    "{name}: its driver is {driver:?}, not \"simulated\"; serve --simulate \
-                     replaces all drivers"
-                ))
-            });
-        };
+        let hand = self.hand(&params.device)?;
         let gesture = Gesture {
             verb: &params.verb,
             card: params.card.as_deref(),
@@ -261,6 +234,29 @@ impl Devices {
             wav: params.wav.as_deref(),
         };
         hand.make(&gesture).map_err(|error| Failure::bad_request(error.to_string()))
+    }
+
+    /// The hand that works a simulated device.
+    ///
+    /// # Errors
+    /// `bad_request` for a device that there is not, `forbidden` for a real one.
+    pub fn hand(&self, name: &str) -> Result<&Hand, Failure> {
+        let known = self.with_hands();
+        let found = known.iter().find(|(device, _)| device.status.name() == name);
+        let (device, hand) = found.ok_or_else(|| {
+            let names: Vec<_> = known.iter().map(|(device, _)| device.status.name()).collect();
+            Failure::bad_request(format!("params.device: expected one of {}", names.join(", ")))
+        })?;
+        hand.ok_or_else(|| {
+            if device.simulated {
+                return Failure::unsupported(format!("{name}: this version cannot simulate it yet"));
+            }
+            let driver = device.driver;
+            Failure::forbidden(format!(
+                "{name}: its driver is {driver:?}, not \"simulated\"; serve --simulate replaces all \
+                 drivers"
+            ))
+        })
     }
 }
 

@@ -202,8 +202,9 @@ impl Outbox {
             inner.untaped = inner.untaped.saturating_sub(1);
             (frame, was_before)
         };
-        if let Some(tape) = self.tape.as_ref().filter(|_| !was_before) {
-            tape.write(|| ClientEvent::Out(frame.clone()));
+        if let Some(tape) = &self.tape {
+            let event = || ClientEvent::Out(frame.clone());
+            if was_before { tape.show(event) } else { tape.write(event) }
         }
         Some(frame)
     }

@@ -29,7 +29,7 @@ use crate::connection::Client;
 pub struct CallContext {
     /// Everything.
     pub bridge: Arc<Bridge>,
-    /// How its client is connected: `unix`, `tcp` or `ws`.
+    /// How its client is connected: `unix`, `tcp`, `ws`, `panel` or `page`.
     pub transport: &'static str,
     /// When the call arrived: time limits run from here.
     pub arrived: Instant,

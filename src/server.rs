@@ -19,9 +19,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::actions::device;
 use crate::bridge::{Bridge, Clock};
 use crate::config::{Config, Loaded};
 use crate::connection::{self, Peer};
+use crate::footprint;
 use crate::log::LogHandle;
 use crate::outside::Outside;
 use crate::recording::format::PersonalData;
@@ -114,12 +116,18 @@ pub async fn serve(
         bridge,
     };
     let accepting = house.open(doors);
+    let started = Instant::now() + footprint::STARTED;
+    let mut given_back = false;
     loop {
         tokio::select! {
             biased;
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = sleep_until(start.until.unwrap_or_else(Instant::now)), if start.until.is_some() => break,
+            () = sleep_until(started), if !given_back => {
+                footprint::give_back();
+                given_back = true;
+            }
             _ = hangup.recv() => if let Some(new) = reload() {
                 house.reconfigure(&new, &log);
             },
@@ -130,6 +138,7 @@ pub async fn serve(
     // A receipt that is begun is printed to its end; those that wait are not begun.
     let press = house.bridge.devices.receipts.press.as_ref();
     let printing = press.map(|press| tokio::spawn(press.printer.clone().finished()));
+    let restored = tokio::spawn(device::restore(&house.bridge));
     // Dropped first, so that a new daemon can bind while the last clients are served.
     for task in accepting {
         task.abort();
@@ -140,6 +149,8 @@ pub async fn serve(
     if timeout(DRAIN, house.tracker.wait()).await.is_err() {
         tracing::warn!(clients = house.tracker.len(), "clients are left behind");
     }
+    // Bars that were hidden for this run are shown again; it has a limit of its own.
+    let _ = restored.await;
     if let Some(printing) = printing
         && timeout(PRINTING, printing).await.is_err()
     {
@@ -241,6 +252,7 @@ impl House {
         if let Some(listener) = doors.http {
             let bound = address(&listener);
             tracing::info!(transport = "ws", address = %format!("ws://{bound}/ws"), "listening");
+            tracing::info!(address = %format!("http://{bound}/"), "the panel, for a browser");
             let serve = move |house: &Self, stream, seat| house.http(stream, seat, bound);
             accepting.push(tokio::spawn(self.clone().accept(listener, serve)));
         }

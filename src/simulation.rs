@@ -4,6 +4,8 @@
 //! Used by `bridge.simulate` for the daemon's simulated devices, and by `hharome virtual` for the
 //! one that it offers.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hharome_hardware::code::virtual_scanner::{self, ScannerHand};
@@ -15,13 +17,17 @@ use hharome_hardware::microphone::virtual_microphone::{self, MicrophoneHand};
 use hharome_hardware::microphone::wav::{self, WavError};
 use hharome_hardware::port::card::memory::{self, CardHand};
 use hharome_hardware::port::far_end::Plug;
+use hharome_hardware::receipt::virtual_printer::paper::Sheet;
 use hharome_hardware::receipt::virtual_printer::{self, PrinterHand};
+use hharome_hardware::screen::frame::Frame;
 use hharome_hardware::screen::virtual_screen::{SIZE, ScreenHand};
 use hharome_hardware::speech::virtual_server::{self, ServerHand};
 use hharome_hardware::virtual_card::social_security::{ContentsDescription, SocialSecurityChip};
 use hharome_hardware::virtual_card::{SLUGS, VirtualCard, by_slug};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::face::simulated::{FaceHand, Fault, OUTCOMES};
 
 /// A hand at one virtual device, and its plug.
 pub enum Hand {
@@ -47,6 +53,8 @@ pub enum Hand {
     Speech(ServerHand, Plug),
     /// At a second screen; the plug is that of its display server.
     Screen(ScreenHand, Plug),
+    /// At a face engine.
+    Face(FaceHand, Plug),
     /// At a card that lies in somebody else's reader; as [`Hand::Card`], and the reader cannot be
     /// worked.
     LoneCard(CardHand, &'static str),
@@ -55,12 +63,12 @@ pub enum Hand {
 /// What a hand is asked to do.
 #[derive(Clone, Copy, Default)]
 pub struct Gesture<'a> {
-    /// `put`, `lift`, `scan`, `tone`, `silence`, `wav`, `come`, `go`, `pulse`, `key`, `touch`, `type`, `paper`, `restart`, `fault`.
+    /// `put`, `lift`, `scan`, `tone`, `silence`, `wav`, `come`, `go`, `pulse`, `key`, `touch`, `type`, `paper`, `restart`, `outcome`, `fault`.
     pub verb: &'a str,
     /// `put`: a person's or a card's name in quotes, or a card described in JSON; left out: the
     /// first person, or the device's usual card.
     pub card: Option<&'a RawValue>,
-    /// `scan`: the code; `type`: what is typed; `paper`: how many rows of dots.
+    /// `scan`: the code; `type`: what is typed; `paper`: how many rows of dots; `outcome`: which one.
     pub text: Option<&'a str>,
     /// `fault`: which one; `none` ends it.
     pub fault: Option<&'a str>,
@@ -70,6 +78,51 @@ pub struct Gesture<'a> {
     pub hz: Option<u32>,
     /// `wav`: a WAV file in base64.
     pub wav: Option<&'a str>,
+}
+
+/// Receipts that are looked at: the last few.
+const LOOKED_AT: usize = 5;
+
+/// What a virtual device shows.
+pub struct View {
+    /// Counts up with each receipt; 1 of a screen.
+    pub number: u64,
+    /// Whether it is finished: a receipt that is cut off.
+    pub finished: bool,
+    what: Seen,
+}
+
+enum Seen {
+    Paper(Sheet),
+    Screen(Arc<Frame>),
+}
+
+/// A picture of it.
+pub struct Picture {
+    /// In dots.
+    pub width: u32,
+    /// In dots.
+    pub height: u32,
+    /// A PNG file.
+    pub png: Vec<u8>,
+}
+
+impl View {
+    /// What is seen, as a picture; takes its milliseconds. `None` for paper without a row.
+    #[must_use]
+    pub fn picture(&self) -> Option<Picture> {
+        match &self.what {
+            Seen::Paper(sheet) => {
+                let width = u32::try_from(sheet.row_bytes * 8).ok()?;
+                let height = u32::try_from(sheet.rows()).ok()?;
+                Some(Picture { width, height, png: sheet.png()? })
+            }
+            Seen::Screen(frame) => {
+                let Frame { width, height, .. } = **frame;
+                Some(Picture { width, height, png: frame.png()? })
+            }
+        }
+    }
 }
 
 /// Why a hand cannot do it. Never holds what is on a card.
@@ -99,6 +152,12 @@ pub enum GestureError {
     /// Nothing to type, or what no key types.
     #[error("type: expected a text of ASCII characters, not empty")]
     Keys,
+    /// An outcome that no face call has.
+    #[error(
+        "outcome: expected one of {}, or a subCode of doStorageFaceInfo",
+        OUTCOMES.join(", ")
+    )]
+    Outcome,
     /// A roll without a length.
     #[error("paper: expected how many rows of dots it has, 0 to 1000000")]
     Paper,
@@ -123,6 +182,31 @@ pub enum GestureError {
 }
 
 impl Hand {
+    /// What is to be seen: the last few receipts, oldest first; the picture of a screen.
+    #[must_use]
+    pub fn look(&self) -> Vec<View> {
+        match self {
+            Self::Printer(hand, _) => {
+                let (sheets, cut) = hand.last_sheets(LOOKED_AT);
+                let whole = sheets.iter().filter(|sheet| sheet.cut).count();
+                let first = cut + 1 - u64::try_from(whole).unwrap_or(cut);
+                let view = |(number, sheet): (u64, Sheet)| View {
+                    number,
+                    finished: sheet.cut,
+                    what: Seen::Paper(sheet),
+                };
+                (first..).zip(sheets).map(view).collect()
+            }
+            Self::Screen(hand, _) => {
+                let picture = hand.picture().into_iter();
+                picture
+                    .map(|frame| View { number: 1, finished: true, what: Seen::Screen(frame) })
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// Does it.
     ///
     /// # Errors
@@ -147,6 +231,7 @@ impl Hand {
             Self::Printer(hand, plug) => at_printer(hand, plug, gesture),
             Self::Speech(hand, plug) => at_speech(hand, plug, gesture),
             Self::Screen(hand, plug) => at_screen(hand, plug, gesture),
+            Self::Face(hand, plug) => at_face(hand, plug, gesture),
             Self::LoneCard(hand, usual) => at_card(hand, usual, gesture),
         }
     }
@@ -381,6 +466,31 @@ fn at_screen(hand: &ScreenHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<()
         }
         ("fault", _) => return Err(GestureError::Fault("silence, unplug, crash, none")),
         _ => return Err(GestureError::Verb("fault")),
+    }
+    Ok(())
+}
+
+fn at_face(hand: &FaceHand, plug: &Plug, gesture: &Gesture<'_>) -> Result<(), GestureError> {
+    match (gesture.verb, gesture.fault) {
+        ("outcome", _) => {
+            if !gesture.text.is_some_and(|word| hand.ends(word)) {
+                return Err(GestureError::Outcome);
+            }
+        }
+        ("fault", Some("silence")) => hand.fault(Some(Fault::Silence)),
+        ("fault", Some("garbage")) => hand.fault(Some(Fault::Garbage)),
+        ("fault", Some("lies")) => hand.fault(Some(Fault::Lies)),
+        ("fault", Some("cut-frame")) => hand.fault(Some(Fault::Cut)),
+        ("fault", Some("unplug")) => return pull(plug),
+        ("fault", Some("none")) => {
+            hand.fault(None);
+            return put_in(plug);
+        }
+        ("fault", _) => {
+            let allowed = "silence, garbage, lies, cut-frame, unplug, none";
+            return Err(GestureError::Fault(allowed));
+        }
+        _ => return Err(GestureError::Verb("outcome, fault")),
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use hharome::bridge::Clock;
 use hharome::config::Config;
 use hharome::devices::Devices;
 use hharome::outside::Outside;
+use hharome::panel::watch::Watch;
 use hharome::recording::recorder::Recorder;
 use hharome_protocol::action::{ACTIONS, CALLS, CHANNELS, ENVELOPE_CALL};
 use hharome_protocol::bridge;
@@ -62,7 +63,7 @@ fn states(readme: &str, works: &str, not_yet: &str) -> BTreeMap<String, bool> {
 async fn the_readmes_tell_of_every_action_channel_and_call_whether_it_works() {
     let router = hharome::actions::router();
     let devices = Arc::new(Devices::start(&Config::default(), Outside::Kiosk(Recorder::default())));
-    let channels = hharome::actions::channels(&devices, Clock::now());
+    let channels = hharome::actions::channels(&devices, &Watch::default(), Clock::now());
     let served: BTreeSet<&str> =
         router.served_actions().chain(router.served_calls()).chain(channels.names()).collect();
     let all = ACTIONS.iter().map(|action| action.name);

@@ -51,7 +51,7 @@ pub trait Redact: Send {
 /// Events that wait for their turn, and those bytes of their chunks about which nothing is decided
 /// yet: of what comes in, or of what goes out. The redactors of byte streams share it.
 #[derive(Default)]
-pub(crate) struct Held {
+pub struct Held {
     /// It is what goes out to the device.
     outgoing: bool,
     events: VecDeque<At>,
@@ -63,12 +63,13 @@ pub(crate) struct Held {
 
 impl Held {
     /// For what goes out to the device.
-    pub(crate) fn outgoing() -> Self {
+    #[must_use]
+    pub fn outgoing() -> Self {
         Self { outgoing: true, ..Self::default() }
     }
 
     /// Adds an event behind the others.
-    pub(crate) fn push(&mut self, event: At) {
+    pub fn push(&mut self, event: At) {
         match &event.event {
             PortEvent::In(bytes) if !self.outgoing => self.undecided.extend_from_slice(bytes),
             PortEvent::Out(bytes) if self.outgoing => self.undecided.extend_from_slice(bytes),
@@ -78,18 +79,26 @@ impl Held {
     }
 
     /// The bytes that nothing is decided about, as they came in.
-    pub(crate) fn undecided(&self) -> &[u8] {
+    #[must_use]
+    pub fn undecided(&self) -> &[u8] {
         &self.undecided
     }
 
     /// How many bytes are held back.
-    pub(crate) fn len(&self) -> usize {
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.decided.len() + self.undecided.len()
+    }
+
+    /// Whether none are.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// As many of the undecided bytes as these become these; what is decided wholly is let go,
     /// with everything in front of it and between.
-    pub(crate) fn decide(&mut self, bytes: &[u8], out: &mut Vec<At>) {
+    pub fn decide(&mut self, bytes: &[u8], out: &mut Vec<At>) {
         let count = bytes.len().min(self.undecided.len());
         self.undecided.drain(..count);
         self.decided.extend_from_slice(bytes.get(..count).unwrap_or_default());

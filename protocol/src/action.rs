@@ -50,6 +50,8 @@ pub trait Channel: 'static {
     const NAME: &'static str;
     /// Whether events may be dropped, oldest first, when a client reads too slowly.
     const STREAM: bool = false;
+    /// Whether only the panel and programs on the Unix socket may open it.
+    const PRIVATE: bool = false;
     /// The action or call that opens it, where `on` alone delivers nothing.
     const STARTED_BY: Option<&'static str> = None;
     /// One event's `data`.
@@ -86,6 +88,8 @@ pub struct ChannelInfo {
     pub name: &'static str,
     /// [`Channel::STREAM`].
     pub stream: bool,
+    /// [`Channel::PRIVATE`].
+    pub private: bool,
     /// [`Channel::STARTED_BY`].
     pub started_by: Option<&'static str>,
 }
@@ -139,7 +143,7 @@ pub static CHANNELS: [ChannelInfo; 7] = [
 ];
 
 /// The names of all calls but `ampeHHCommunication` itself.
-pub static CALLS: [&str; 8] = [
+pub static CALLS: [&str; 9] = [
     operation::StartOperationWatcher::NAME,
     bridge::DescribeCall::NAME,
     bridge::StatusCall::NAME,
@@ -147,6 +151,7 @@ pub static CALLS: [&str; 8] = [
     bridge::JobsCall::NAME,
     bridge::SimulateCall::NAME,
     bridge::RecordCall::NAME,
+    bridge::LookCall::NAME,
     bridge::KeypadCall::NAME,
 ];
 
@@ -179,7 +184,8 @@ impl ChannelInfo {
     /// The row of one channel.
     #[must_use]
     pub const fn of<C: Channel>() -> Self {
-        Self { name: C::NAME, stream: C::STREAM, started_by: C::STARTED_BY }
+        let (stream, private) = (C::STREAM, C::PRIVATE);
+        Self { name: C::NAME, stream, private, started_by: C::STARTED_BY }
     }
 
     /// The row with that wire name, the daemon's own channels included.
@@ -238,14 +244,14 @@ mod tests {
     }
 
     #[test]
-    fn only_the_microphone_may_lose_events() {
+    fn only_the_microphone_and_what_watches_all_may_lose_events() {
         let streams: Vec<_> = CHANNELS
             .iter()
             .chain(&bridge::CHANNELS)
             .filter(|channel| channel.stream)
             .map(|channel| channel.name)
             .collect();
-        assert_eq!(streams, ["initMicrophoneListener"]);
+        assert_eq!(streams, ["initMicrophoneListener", "bridgeFrames"]);
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::lenient;
 /// The version of the wire: major, minor.
 pub const PROTOCOL: (u16, u16) = (1, 0);
 
+/// The largest number of a keypad's request: what JavaScript counts exactly.
+const MOST_REQUEST: u64 = (1 << 53) - 1;
+
 /// `bridge.describe`: what this daemon is and serves.
 pub struct DescribeCall;
 
@@ -35,6 +38,9 @@ pub struct SimulateCall;
 /// `bridge.record`: the recording of what passes.
 pub struct RecordCall;
 
+/// `bridge.look`: what a simulated device shows: receipts on paper, the picture of a screen.
+pub struct LookCall;
+
 /// `bridge.keypad`: answers or cancels the typed ID number that is waited for.
 pub struct KeypadCall;
 
@@ -50,12 +56,16 @@ pub struct KeypadChannel;
 /// `bridgeDeviceConfig`: what is wanted of the kiosk's shell.
 pub struct DeviceConfigChannel;
 
+/// `bridgeFrames`: what passes at all clients, with everything masked that is a person's; for the panel.
+pub struct FramesChannel;
+
 /// The daemon's own channels.
-pub static CHANNELS: [ChannelInfo; 4] = [
+pub static CHANNELS: [ChannelInfo; 5] = [
     ChannelInfo::of::<DevicesChannel>(),
     ChannelInfo::of::<CallsChannel>(),
     ChannelInfo::of::<KeypadChannel>(),
     ChannelInfo::of::<DeviceConfigChannel>(),
+    ChannelInfo::of::<FramesChannel>(),
 ];
 
 /// The data of `bridge.describe`.
@@ -103,6 +113,10 @@ pub struct Limits {
     pub max_bytes: u64,
     /// So many calls of one connection are under way; then they are answered `device_busy`.
     pub max_calls: u64,
+    /// How long nobody must operate the kiosk until `ampeOperationTimeout` fires, in milliseconds; 0:
+    /// never.
+    #[serde(default)]
+    pub operation_timeout: u64,
 }
 
 /// One device of `bridge.describe`.
@@ -251,6 +265,36 @@ pub struct SimulateParams {
     pub wav: Option<String>,
 }
 
+/// The params of `bridge.look`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct LookParams {
+    /// The device's section in the configuration.
+    pub device: String,
+}
+
+/// The data of `bridge.look`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sights {
+    /// The last few, oldest first; none while there is nothing to see.
+    pub pictures: Vec<Sight>,
+}
+
+/// One picture of `bridge.look`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sight {
+    /// Counts up with each receipt; 1 of a screen.
+    pub number: u64,
+    /// Whether it is finished: a receipt that is cut off.
+    pub finished: bool,
+    /// In dots.
+    pub width: u32,
+    /// In dots.
+    pub height: u32,
+    /// A PNG file in base64.
+    pub png_base64: String,
+}
+
 /// The params of `bridge.record`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct RecordParams {
@@ -297,7 +341,16 @@ pub struct RecordStatus {
 /// The params of `bridge.keypad`: `{"do":"enter","idNum":…}` or `{"do":"cancel"}`.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "KeypadFields")]
-pub enum KeypadParams {
+pub struct KeypadParams {
+    /// Which request the keypad has shown, as its event named it; left out: the one that is wanted now.
+    pub request: Option<u64>,
+    /// `do`: what the person has done.
+    pub verb: KeypadVerb,
+}
+
+/// What a person has done at a keypad. May hold a number of a person, so it has no `Debug`.
+#[derive(Clone)]
+pub enum KeypadVerb {
     /// A number was typed.
     Enter {
         /// It.
@@ -340,11 +393,85 @@ pub enum CallStage {
     Done,
 }
 
-/// An event of `bridgeKeypad`.
+/// An event of `bridgeKeypad`: how it is at first, then each change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct KeypadEvent {
     /// Whether a typed number is waited for: show the keypad, or take it away.
     pub wanted: bool,
+    /// Which request that is. Another number is another person: what was typed is to be forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<u64>,
+    /// How long it is waited for yet, in ms; absent: for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_ms: Option<u64>,
+}
+
+/// An event of `bridgeFrames`.
+#[derive(Clone, Serialize)]
+pub struct FramesEvent {
+    /// What happened, in its order.
+    pub frames: Vec<SeenFrame>,
+    /// So many before them are missing: there were too many.
+    pub missed: u64,
+}
+
+/// Something that happened at a client.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeenFrame {
+    /// When, in microseconds since 1970-01-01 UTC.
+    pub at: u64,
+    /// The number of the connection.
+    pub client: u64,
+    /// `unix`, `tcp`, `ws`; `panel` or `page` for a WebSocket of our own page or of another.
+    pub transport: String,
+    /// What.
+    pub what: Seen,
+    /// The action that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// The task that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<TaskId>,
+    /// Of a reply: whether it is a yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub success: Option<bool>,
+    /// Of a stage: which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<CallStage>,
+    /// Of a frame: how many bytes it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Of a frame: its text, masked and shortened. Of an end: why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// What happened at a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    /// It has come.
+    Connected,
+    /// A frame from it.
+    In,
+    /// A frame to it.
+    Out,
+    /// It has shown the right token.
+    Admitted,
+    /// It has shown a wrong one.
+    Refused,
+    /// A frame over the limit came from it.
+    TooLong,
+    /// A call of it has come so far.
+    Stage,
+    /// It takes nothing more at the moment.
+    Stalled,
+    /// It takes frames again.
+    Flowing,
+    /// It is gone.
+    Gone,
 }
 
 /// Implements [`Call`] or [`Channel`] for each unit struct of this file.
@@ -369,12 +496,21 @@ wire! {
     JobsCall = "bridge.jobs", NoParams => Jobs;
     SimulateCall = "bridge.simulate", SimulateParams => Empty;
     RecordCall = "bridge.record", RecordParams => RecordStatus;
+    LookCall = "bridge.look", LookParams => Sights;
     KeypadCall = "bridge.keypad", KeypadParams => Empty;
     |
     DevicesChannel = "bridgeDevices" => DevicesEvent;
     CallsChannel = "bridgeCalls" => CallsEvent;
     KeypadChannel = "bridgeKeypad" => KeypadEvent;
     DeviceConfigChannel = "bridgeDeviceConfig" => ShellWishes;
+}
+
+impl Channel for FramesChannel {
+    const NAME: &'static str = "bridgeFrames";
+    // Whoever watches is told what is missing, and never the reason why somebody waits.
+    const STREAM: bool = true;
+    const PRIVATE: bool = true;
+    type Event = FramesEvent;
 }
 
 impl ProtocolVersion {
@@ -397,6 +533,10 @@ fn slot<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Err
     lenient::ranged(deserializer, 1..=2)
 }
 
+fn request<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    lenient::ranged(deserializer, 1..=MOST_REQUEST)
+}
+
 fn hz<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     lenient::ranged(deserializer, 1..=8000)
 }
@@ -408,18 +548,21 @@ struct KeypadFields {
     #[serde(rename = "do")]
     verb: String,
     id_num: Option<String>,
+    #[serde(default, deserialize_with = "request")]
+    request: Option<u64>,
 }
 
 impl TryFrom<KeypadFields> for KeypadParams {
     type Error = &'static str;
 
     fn try_from(fields: KeypadFields) -> Result<Self, Self::Error> {
-        match (fields.verb.as_str(), fields.id_num) {
-            ("enter", Some(id_num)) => Ok(Self::Enter { id_num }),
-            ("enter", None) => Err("expected idNum with enter"),
-            ("cancel", _) => Ok(Self::Cancel),
-            _ => Err("expected enter or cancel in do"),
-        }
+        let verb = match (fields.verb.as_str(), fields.id_num) {
+            ("enter", Some(id_num)) => KeypadVerb::Enter { id_num },
+            ("enter", None) => return Err("expected idNum with enter"),
+            ("cancel", _) => KeypadVerb::Cancel,
+            _ => return Err("expected enter or cancel in do"),
+        };
+        Ok(Self { request: fields.request, verb })
     }
 }
 

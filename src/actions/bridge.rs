@@ -4,11 +4,13 @@ use std::future::{Future, ready};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::future::join_all;
 use hharome_protocol::action::{Channel, Empty, NoParams};
 use hharome_protocol::bridge::{
-    DescribedDevice, Description, DevicesChannel, DevicesEvent, Limits, ProtocolVersion,
-    RecordParams, RecordStatus, RecordVerb, SimulateParams, Status,
+    DescribedDevice, Description, DevicesChannel, DevicesEvent, Limits, LookParams,
+    ProtocolVersion, RecordParams, RecordStatus, RecordVerb, Sight, Sights, SimulateParams, Status,
 };
 use hharome_protocol::failure::Failure;
 use hharome_protocol::frame;
@@ -20,6 +22,8 @@ use crate::devices::{Device, Devices};
 use crate::recording;
 use crate::recording::format::PersonalData;
 use crate::router::CallContext;
+use crate::simulation::{Picture, View};
+use crate::transport::access;
 
 /// `bridge.describe`.
 pub(super) fn describe(
@@ -30,6 +34,7 @@ pub(super) fn describe(
     let config = bridge.config();
     let (listen, limits) = (&config.listen, &config.limits);
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let names = |names: &mut dyn Iterator<Item = &'static str>| names.map(str::to_owned).collect();
     let device = |device: &Device| {
         let told = bridge.status_of(device);
@@ -49,6 +54,7 @@ pub(super) fn describe(
             max_frames: number(limits.waiting_frames),
             max_bytes: number(limits.waiting_bytes),
             max_calls: number(limits.calls_per_connection),
+            operation_timeout: config.timeouts.operation.map_or(0, millis),
         },
         devices: bridge.devices.all().map(device).collect(),
     }))
@@ -72,7 +78,32 @@ pub(super) fn simulate(
     context: CallContext,
     params: SimulateParams,
 ) -> impl Future<Output = Result<Empty, Failure>> + Send {
-    ready(context.bridge.devices.simulate(&params).map(|()| Empty {}))
+    let allowed = control(&context);
+    ready(allowed.and_then(|()| context.bridge.devices.simulate(&params)).map(|()| Empty {}))
+}
+
+/// Pages of other origins, listed ones too, do not work the bridge itself.
+fn control(context: &CallContext) -> Result<(), Failure> {
+    if access::may_control(context.transport) {
+        return Ok(());
+    }
+    Err(Failure::forbidden("not for web pages of other origins than the panel's own"))
+}
+
+/// `bridge.look`.
+pub(super) async fn look(context: CallContext, params: LookParams) -> Result<Sights, Failure> {
+    control(&context)?;
+    let views = context.bridge.devices.hand(&params.device)?.look();
+    let encode = move || views.into_iter().filter_map(sight).collect();
+    // A long receipt takes its milliseconds. Who looks is in no recording, so no replay waits for this.
+    let pictures = tokio::task::spawn_blocking(encode).await;
+    Ok(Sights { pictures: pictures.map_err(|_| Failure::internal("a picture's encoder"))? })
+}
+
+fn sight(view: View) -> Option<Sight> {
+    let View { number, finished, .. } = view;
+    let Picture { width, height, png } = view.picture()?;
+    Some(Sight { number, finished, width, height, png_base64: STANDARD.encode(png) })
 }
 
 /// How long the disk may take to make a recording's folder.
@@ -83,6 +114,7 @@ pub(super) async fn record(
     context: CallContext,
     params: RecordParams,
 ) -> Result<RecordStatus, Failure> {
+    control(&context)?;
     let bridge = context.bridge;
     match params.verb {
         RecordVerb::Status => {}

@@ -7,8 +7,10 @@
 mod bridge;
 mod code;
 mod cpu_card;
-mod device;
+pub mod device;
+mod face;
 mod id_card;
+mod id_number;
 mod infrared;
 mod microphone;
 mod operation;
@@ -24,14 +26,16 @@ use hharome_hardware::microphone::Microphone;
 use hharome_protocol::bridge as calls;
 use hharome_protocol::{
     code as code_protocol, cpu_card as cpu_protocol, device as device_protocol,
-    id_card as card_protocol, infrared as infrared_protocol, microphone as sound_protocol,
-    operation as operation_protocol, receipt as receipt_protocol, screen as screen_protocol,
-    social_security as social_protocol, speech as speech_protocol,
+    face as face_protocol, id_card as card_protocol, id_number as number_protocol,
+    infrared as infrared_protocol, microphone as sound_protocol, operation as operation_protocol,
+    receipt as receipt_protocol, screen as screen_protocol, social_security as social_protocol,
+    speech as speech_protocol,
 };
 
 use crate::bridge::Clock;
 use crate::channels::Channels;
 use crate::devices::Devices;
+use crate::panel::watch::Watch;
 use crate::router::Router;
 
 /// All actions and calls that are there.
@@ -41,8 +45,14 @@ pub fn router() -> Router {
     router.action::<card_protocol::GetIdCardInfo, _>(id_card::get);
     router.closes::<card_protocol::CloseIdCardInfo, card_protocol::GetIdCardInfo>();
     router.action::<code_protocol::GetQrCode, _>(code::get);
+    router.action::<face_protocol::InitFace, _>(face::init);
+    router.action::<face_protocol::GetFaceInfo, _>(face::identify);
+    router.action::<face_protocol::GetFaceInfoPersonCard, _>(face::verify);
+    router.action::<face_protocol::DoStorageFaceInfo, _>(face::enrol);
     router.action::<device_protocol::GetDeviceInfo, _>(device::info);
     router.action::<device_protocol::StartBuzzer, _>(device::beep);
+    router.action::<device_protocol::DeviceConfig, _>(device::config);
+    router.action::<number_protocol::EnterIdNumber, _>(id_number::enter);
     router.action::<receipt_protocol::ReceiptPrinting, _>(receipt::print);
     router.action::<speech_protocol::Speech, _>(speech::say);
     router.action::<speech_protocol::SpeechStop, _>(speech::stop);
@@ -83,13 +93,15 @@ pub fn router() -> Router {
     router.call::<calls::StatusCall, _>(bridge::status);
     router.call::<calls::JobsCall, _>(receipt::jobs);
     router.call::<calls::SimulateCall, _>(bridge::simulate);
+    router.call::<calls::KeypadCall, _>(id_number::keypad);
     router.call::<calls::RecordCall, _>(bridge::record);
+    router.call::<calls::LookCall, _>(bridge::look);
     router
 }
 
 /// All channels that are there.
 #[must_use]
-pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
+pub fn channels(devices: &Arc<Devices>, watch: &Watch, clock: Clock) -> Channels {
     let mut channels = Channels::default();
     let readers = Arc::clone(devices);
     channels.serve_source::<card_protocol::IdCardListener, _, _>(
@@ -115,5 +127,8 @@ pub fn channels(devices: &Arc<Devices>, clock: Clock) -> Channels {
     channels.serve::<operation_protocol::OperationTimeout>(None);
     channels.serve::<calls::DevicesChannel>(Some(bridge::device_feed(devices, clock)));
     channels.serve::<calls::CallsChannel>(None);
+    channels.serve::<calls::KeypadChannel>(Some(id_number::feed(&devices.keypad)));
+    channels.serve::<calls::DeviceConfigChannel>(Some(device::config_feed(&devices.shell)));
+    channels.serve::<calls::FramesChannel>(Some(watch.feed(clock)));
     channels
 }

@@ -150,7 +150,8 @@ async fn begun_reading<T>(
     None
 }
 
-async fn until(moment: Option<Instant>) {
+/// Ends at this moment, or never.
+pub(super) async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,

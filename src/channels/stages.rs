@@ -10,6 +10,7 @@ use hharome_protocol::frame::{self, TaskId};
 
 use super::Subscriber;
 use crate::connection::Client;
+use crate::recording::recorder::ClientTape;
 
 /// Whether a connection listens to `bridgeCalls`.
 #[derive(Default)]
@@ -21,10 +22,11 @@ impl StageSwitch {
     }
 }
 
-/// Reports the stages of one call to its own connection, if that listens.
+/// Reports the stages of one call to its own connection, if that listens, and to who watches all.
 #[derive(Clone)]
 pub struct Stages {
     client: Subscriber,
+    tape: ClientTape,
     call: Option<(&'static str, TaskId)>,
 }
 
@@ -32,7 +34,7 @@ impl Stages {
     /// For a call of `client`; without a `taskId` there is nothing to report.
     #[must_use]
     pub fn new(client: &Client, call: Option<(&'static str, TaskId)>) -> Self {
-        Self { client: Subscriber::of(client), call }
+        Self { client: Subscriber::of(client), tape: client.tape.clone(), call }
     }
 
     /// Whose call it is.
@@ -50,6 +52,7 @@ impl Stages {
     /// The call has come so far.
     pub fn report(&self, stage: CallStage) {
         let Some((action, task_id)) = &self.call else { return };
+        self.tape.stage((action, task_id), stage);
         if !self.client.stages.0.load(Ordering::Relaxed) {
             return;
         }

@@ -31,20 +31,30 @@ use super::{Target, WRONG, call, complain};
   hharome simulate microphone fault gap        or unplug, held, stall, fast, none
   hharome simulate infrared come               or go, or pulse: somebody comes and is gone again
   hharome simulate infrared fault silence      or unplug, none
+  hharome simulate input touch                 or key: somebody operates the kiosk
+  hharome simulate input type 690123           on a US keyboard
+  hharome simulate input fault unplug          or none
+  hharome simulate qr_scanner fault unplug     or silence, cut-frame, none
+  hharome simulate buzzer fault unplug         or none
   hharome simulate cpu_card fault vanish       or silence, mute, occupied, unplug, none
   hharome simulate speech fault silence        or refuse, unplug, none
   hharome simulate printer fault paper-out     or near-end, cover-open, offline, cutter, hot, broken,
                                                stall, silence, unplug, none
   hharome simulate printer paper 500           a roll that ends after 500 rows of dots
   hharome simulate printer restart             switched off and on
-  hharome simulate second_screen fault unplug  or crash, silence, none")]
+  hharome simulate second_screen fault unplug  or crash, silence, none
+  hharome simulate face outcome 90001          how face calls end from now on: a subCode of
+                                               doStorageFaceInfo, or SUCCESS, known, stranger,
+                                               E69015, E69001, too-fast
+  hharome simulate face fault silence          or garbage, lies, cut-frame, unplug, none")]
 pub(super) struct Simulate {
     /// The device, by its section of the configuration
     device: String,
-    /// put, lift, scan, tone, silence, wav, come, go, pulse, key, touch, type, paper, restart, fault
+    /// put, lift, scan, tone, silence, wav, come, go, pulse, key, touch, type, paper, restart, outcome,
+    /// fault
     verb: String,
     /// put: a person, a kind of card, or a card in JSON; scan: the code; tone: how many Hz; wav: a
-    /// file; paper: how many rows; fault: which one
+    /// file; paper: how many rows; outcome, fault: which one
     argument: Option<String>,
     /// Which slot, for psam [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=2))]

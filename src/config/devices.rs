@@ -18,7 +18,7 @@ mod speech;
 
 pub use self::code::{QrEncoding, QrScanner, QrScannerDriver, QrTrigger};
 pub use self::cpu_card::{CpuCard, CpuCardDriver, Psam, PsamDriver};
-pub use self::device::{Buzzer, BuzzerDriver, BuzzerModel};
+pub use self::device::{Buzzer, BuzzerDriver, BuzzerModel, Shell};
 pub use self::face::{Face, FaceDriver};
 pub use self::id_card::{IdCard, IdCardDriver, ReaderReports, SamBaud};
 pub use self::infrared::{Infrared, InfraredBias, InfraredDriver, InfraredNear, InfraredProtocol};

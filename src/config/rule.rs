@@ -22,7 +22,7 @@ use super::words::Word;
 pub use self::apdu::ApduPattern;
 pub(super) use self::apdu::{apdu_patterns, card_patterns};
 pub(super) use self::wire::{
-    hosts, listen_address, octal_mode, origins, printer_address, speech_address, token,
+    engine_url, hosts, listen_address, octal_mode, origins, printer_address, speech_address, token,
 };
 
 /// The longest time that can be set: a day, in milliseconds. More is a slip of the zeros.
@@ -250,8 +250,8 @@ pub(super) fn beep_command() -> Rule<Template> {
     })
 }
 
-/// A program that beeps, and its arguments.
-pub(super) fn beep_program() -> Rule<Vec<String>> {
+/// A program and its arguments.
+pub(super) fn program() -> Rule<Vec<String>> {
     Rule::new("a list: the absolute path of a program, then its arguments", |value| {
         let list = each(value, |item| {
             let given = string(item)?;

@@ -1,5 +1,7 @@
 //! One client against the whole daemon on the paused clock: simulated devices, in-memory socket.
 
+mod people;
+
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf};
 
@@ -407,8 +409,8 @@ async fn what_is_not_there_is_unsupported_and_what_is_not_configured_unavailable
     let mut client = connect(&Bridge::new(Config::default()));
     for (frame, kind) in [
         (json!({"action": "noSuchThing", "taskId": "1"}), "unsupported"),
-        (json!({"action": "deviceConfig", "taskId": "1", "params": {"a": []}}), "unsupported"),
-        (json!({"action": "deviceConfig", "taskId": "1"}), "unsupported"),
+        (json!({"action": "deviceConfig", "taskId": "1"}), "bad_request"),
+        (json!({"action": "enterIDNumber", "taskId": "1"}), "device_unavailable"),
         (json!({"action": "receiptPrinting", "taskId": "1"}), "bad_request"),
         (
             json!({"action": "receiptPrinting", "taskId": "1", "params": {"printList": [{"text": "a"}]}}),
@@ -429,20 +431,4 @@ async fn what_is_not_there_is_unsupported_and_what_is_not_configured_unavailable
     assert_eq!(reply["res"]["data"]["error"]["kind"], "unsupported");
     let reply = client.ask(json!({"on": "noSuchChannel"})).await;
     assert_eq!((&reply["on"], &reply["success"]), (&json!("noSuchChannel"), &json!(false)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn enrolling_a_face_without_a_provider_answers_in_its_own_form() {
-    let mut client = connect(&bridge());
-    let reply = client
-        .ask(json!({"action": "doStorageFaceInfo", "taskId": "7", "params":
-        {"appid": "1", "orgOutId": "1", "componentOutId": "1", "isvPid": "1"}}))
-        .await;
-    is_reply(&reply, "7", false, "失败");
-    let data: Value = serde_json::from_str(reply["data"].as_str().unwrap()).unwrap();
-    assert_eq!(
-        data,
-        json!({"eventType": "rocketResult", "eventData":
-        {"subCode": "E60001", "subMessage": "BPaaS Service系统异常"}})
-    );
 }

@@ -15,13 +15,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hharome_hardware::port::tape::{PortEvent, Remembers, Tape};
-use hharome_protocol::bridge::RecordStatus;
+use hharome_protocol::bridge::{CallStage, RecordStatus};
+use hharome_protocol::frame::TaskId;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::writer::{Folder, Writer};
 use super::{DAEMON_STOPPED, RecordError, STOPPED};
 use crate::config::Written;
+use crate::panel::watch::Watch;
 
 /// Events that wait for the writer hold at most so many bytes: what a disk that stands still for
 /// a second would make of an hour's sound. Beyond, the disk is too slow to record to.
@@ -297,18 +299,20 @@ impl Drop for Claim {
     }
 }
 
-/// One client's tape.
+/// One client's tape, and who watches it.
 #[derive(Clone)]
 pub struct ClientTape {
     recorder: Recorder,
+    watch: Watch,
     client: u64,
+    transport: &'static str,
 }
 
 impl ClientTape {
     /// The tape of the client with this number.
     #[must_use]
-    pub fn new(recorder: Recorder, client: u64) -> Self {
-        Self { recorder, client }
+    pub fn new(recorder: Recorder, watch: Watch, client: u64, transport: &'static str) -> Self {
+        Self { recorder, watch, client, transport }
     }
 
     /// The number of the recording under way; 0 while there is none.
@@ -325,9 +329,28 @@ impl ClientTape {
 
     /// Something happens at the client.
     pub fn write(&self, event: impl FnOnce() -> ClientEvent) {
-        if self.session() != 0 {
-            self.push(false, None, event());
+        let (recorded, watched) = (self.session() != 0, self.watch.is_on());
+        if recorded || watched {
+            let event = event();
+            if watched {
+                self.watch.see(self.client, self.transport, &event);
+            }
+            if recorded {
+                self.push(false, None, event);
+            }
         }
+    }
+
+    /// Something happens at the client that belongs into no recording.
+    pub fn show(&self, event: impl FnOnce() -> ClientEvent) {
+        if self.watch.is_on() {
+            self.watch.see(self.client, self.transport, &event());
+        }
+    }
+
+    /// A call of the client has come so far.
+    pub fn stage(&self, call: (&'static str, &TaskId), stage: CallStage) {
+        self.watch.stage(self.client, self.transport, call, stage);
     }
 
     /// Something had been so already when the recording began, since `at`.

@@ -24,27 +24,34 @@ use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_protocol::ClientFrame;
 use hharome_protocol::action::{Action, Call, Channel, ENVELOPE_CALL};
 use hharome_protocol::bridge::{
-    DescribeCall, DevicesChannel, JobsCall, RecordCall, SimulateCall, StatusCall,
+    DescribeCall, DevicesChannel, FramesChannel, JobsCall, LookCall, RecordCall, SimulateCall,
+    StatusCall,
 };
 use hharome_protocol::cpu_card::PsamCardColdReset;
 use hharome_protocol::device::GetDeviceInfo;
+use hharome_protocol::face::{GetFaceInfo, GetFaceInfoPersonCard, InitFace};
 use hharome_protocol::frame;
 use hharome_protocol::speech::Speech;
 use serde::Deserialize;
 
 use super::format::{RIGHT_TOKEN, WRONG_TOKEN};
+use crate::panel::watch::is_own_event;
 use walk::walked;
 
 /// What stands for a byte that is no UTF-8, and for all that follow it. No text holds it, so the
 /// frame is no UTF-8 from the same byte on.
 const NO_TEXT: u8 = 0xFF;
 
-/// Replaces what is a person's in the frames of one recording's clients.
+/// Replaces what is a person's in the frames of one recording's clients. Clones replace by the same.
+#[derive(Clone)]
 pub struct FrameRedactor {
     pseudonyms: Pseudonyms,
     ats: ToldAts,
     token: Option<String>,
 }
+
+/// The actions whose failures are worded by a face engine.
+const FACE: [&str; 3] = [InitFace::NAME, GetFaceInfo::NAME, GetFaceInfoPersonCard::NAME];
 
 /// Who said a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +60,8 @@ enum Speaker {
     Client,
     /// Its words at their places are ours and hold nothing of a person.
     Daemon,
+    /// A face engine, whose words the daemon passes on.
+    Engine,
 }
 
 /// What a frame is about, where that changes what its keys mean.
@@ -64,6 +73,8 @@ enum Subject {
     Simulate,
     /// `speech`: its `text` is spoken, in pieces.
     Speech,
+    /// A reply whose message may be a face engine's.
+    Face,
     /// The daemon's report about itself and its devices.
     Report,
     /// `getDeviceInfo`'s reply: about the kiosk, and in `meta.json` as well.
@@ -107,18 +118,24 @@ impl FrameRedactor {
         Self { pseudonyms, ats, token: token.map(str::to_owned) }
     }
 
-    /// Whether a frame, from a client or to one, is about the recording itself. Such a frame is in
-    /// no recording.
+    /// Whether a frame, from a client or to one, is about the recording itself, or about watching. Such a
+    /// frame is in no recording: it works the bridge, and a replay has nothing to show.
     #[must_use]
     pub fn works_the_recorder(frame: &[u8]) -> bool {
-        matches!(frame::parse(frame), Ok(ClientFrame::Call { name, .. }) if name == RecordCall::NAME)
+        frame::parse(frame).is_ok_and(|frame| is_outside(&frame))
+    }
+
+    /// Whether a frame to a client is in no recording.
+    #[must_use]
+    pub fn is_left_out(frame: &[u8]) -> bool {
+        Self::works_the_recorder(frame) || is_own_event(frame)
     }
 
     /// A frame that a client has sent, redacted; `None` for one that is not to be recorded.
     #[must_use]
     pub fn from_client(&self, frame: &[u8]) -> Option<Vec<u8>> {
         let (subject, exact) = match frame::parse(frame) {
-            Ok(ClientFrame::Call { name, .. }) if name == RecordCall::NAME => return None,
+            Ok(frame) if is_outside(&frame) => return None,
             Ok(ClientFrame::Call { name, .. }) if name == SimulateCall::NAME => {
                 (Subject::Simulate, false)
             }
@@ -132,7 +149,7 @@ impl FrameRedactor {
     /// A frame that a client was sent, redacted; `None` for one that is not to be recorded.
     #[must_use]
     pub fn to_client(&self, frame: &[u8]) -> Option<Vec<u8>> {
-        if Self::works_the_recorder(frame) {
+        if Self::is_left_out(frame) {
             return None;
         }
         let head: Head = serde_json::from_slice(frame).unwrap_or_default();
@@ -148,9 +165,30 @@ impl FrameRedactor {
         out
     }
 
+    /// JSON that a face engine was told, or has said, redacted piece by piece to the same length.
+    #[must_use]
+    pub fn engine(&self, json: &str, told: bool) -> Vec<u8> {
+        if !json.starts_with('{') {
+            return self.pseudonyms.text(json).into_bytes();
+        }
+        let speaker = if told { Speaker::Client } else { Speaker::Engine };
+        walked(json, Setting { redactor: self, speaker, subject: Subject::Usual, exact: true })
+    }
+
     /// The token that stands in the recording.
     fn shown_token(&self, token: &str) -> &'static str {
         if self.token.as_deref() == Some(token) { RIGHT_TOKEN } else { WRONG_TOKEN }
+    }
+}
+
+/// Whether a frame, or what answers it, is about recording or watching.
+fn is_outside(frame: &ClientFrame<'_>) -> bool {
+    match frame {
+        ClientFrame::Call { name, .. } => name == RecordCall::NAME || name == LookCall::NAME,
+        ClientFrame::On { channel } | ClientFrame::Off { channel } => {
+            channel == FramesChannel::NAME
+        }
+        _ => false,
     }
 }
 
@@ -177,6 +215,8 @@ impl Head {
             Subject::DeviceInfo
         } else if action.as_deref() == Some(PsamCardColdReset::NAME) {
             Subject::ColdReset
+        } else if action.as_deref().is_some_and(|action| FACE.contains(&action)) {
+            Subject::Face
         } else {
             Subject::Usual
         }

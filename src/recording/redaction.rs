@@ -26,6 +26,7 @@ use hharome_hardware::speech::redact::SpeechRedactor;
 
 use super::recorder::{ClientEvent, PhotoEvent};
 use super::redact::FrameRedactor;
+use crate::face::redact::FaceRedactor;
 
 /// When something happened.
 #[derive(Clone, Copy)]
@@ -143,10 +144,12 @@ impl Redaction {
     /// An event of a client; `None` for what is not to be recorded.
     pub(super) fn client(&self, event: ClientEvent) -> Option<ClientEvent> {
         let Some(Redactors { frames, .. }) = &self.0 else {
-            let (ClientEvent::In(frame) | ClientEvent::Out(frame)) = &event else {
-                return Some(event);
+            let left_out = match &event {
+                ClientEvent::In(frame) => FrameRedactor::works_the_recorder(frame),
+                ClientEvent::Out(frame) => FrameRedactor::is_left_out(frame),
+                _ => false,
             };
-            return (!FrameRedactor::works_the_recorder(frame)).then_some(event);
+            return (!left_out).then_some(event);
         };
         Some(match event {
             ClientEvent::In(frame) => ClientEvent::In(frames.from_client(&frame)?.into()),
@@ -180,6 +183,8 @@ impl Redactors {
             "cpu_card" | "psam_1" | "psam_2" | "buzzer" => {
                 Box::new(CpuCardRedactor::new(pseudonyms, self.ats.clone()))
             }
+            "face" => Box::new(FaceRedactor::new(self.frames.clone())),
+            "shell" => Box::new(Nobodys),
             "microphone" => Box::<SoundRedactor>::default(),
             "infrared" => Box::new(SensorRedactor::new(self.kinds.sensor)),
             "printer" => Box::new(ReceiptRedactor::new(pseudonyms)),
@@ -190,6 +195,21 @@ impl Redactors {
             // frame of its is filler.
             _ => Box::new(CardRedactor::new(pseudonyms)),
         }
+    }
+}
+
+/// Of a line on which nothing of a person is said: steps of ours, and how programs ended.
+struct Nobodys;
+
+impl Redact for Nobodys {
+    fn push(&mut self, event: At, out: &mut Vec<At>) {
+        out.push(event);
+    }
+
+    fn finish(&mut self, _: &mut Vec<At>) {}
+
+    fn held(&self) -> usize {
+        0
     }
 }
 

@@ -67,6 +67,8 @@ impl House for Indoors<'_> {
             transport: match transport {
                 "tcp" => "tcp",
                 "ws" => "ws",
+                "panel" => "panel",
+                "page" => "page",
                 _ => "unix",
             },
             // How much of its time one of the time before had left nobody knows: all of it.

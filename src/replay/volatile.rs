@@ -27,7 +27,7 @@ const FACTS: &str = "ports, rates and module numbers are the machine's own";
 const CLIENTS: &str = "clients that said nothing while it was recorded are not in a recording";
 
 /// All of them.
-pub static VOLATILE: [Volatile; 8] = [
+pub static VOLATILE: [Volatile; 9] = [
     Volatile { of: Of::Call("bridge.jobs"), path: "res.data.jobs[].at", why: SINCE },
     Volatile { of: Of::Call("bridge.status"), path: "res.data.devices[].counters", why: COUNTERS },
     Volatile { of: Of::Call("bridge.status"), path: "res.data.devices[].since", why: SINCE },
@@ -39,6 +39,11 @@ pub static VOLATILE: [Volatile; 8] = [
     },
     Volatile { of: Of::Channel("bridgeDevices"), path: "data.devices[].since", why: SINCE },
     Volatile { of: Of::Channel("bridgeDevices"), path: "data.devices[].counters", why: COUNTERS },
+    Volatile {
+        of: Of::Channel("bridgeKeypad"),
+        path: "data.leftMs",
+        why: "a time limit's rest, to the millisecond",
+    },
     Volatile {
         of: Of::Call("bridge.describe"),
         path: "res.data.version",
@@ -57,7 +62,7 @@ static MACHINES: [Volatile; 4] = [
 
 /// Keys whose values are a person's or one machine's. Another bridge's cards are other people's,
 /// so that its answers are compared by whether there is a value at all.
-pub static PERSONAL: [&str; 34] = [
+pub static PERSONAL: [&str; 35] = [
     "name",
     "idNum",
     "idNumber",
@@ -86,6 +91,7 @@ pub static PERSONAL: [&str; 34] = [
     "vid",
     "extInfo",
     "uniqueId",
+    "originFaceInfo",
     // getDeviceInfo
     "sn",
     "deviceModel",

@@ -34,13 +34,54 @@ pub fn host_allowed(host: &str, listen: &Listen, bound: SocketAddr) -> bool {
     port_fits && own_names(listen).any(|own| own.eq_ignore_ascii_case(name))
 }
 
-/// Whether an `Origin` header is the panel's own or a listed one, to the letter.
+/// Who is at the other end of a WebSocket, in the order of trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Caller {
+    /// A program of this machine: it sends no `Origin`.
+    Program,
+    /// One of our own pages.
+    Panel,
+    /// A page of a listed origin.
+    Page,
+}
+
+impl Caller {
+    /// As it stands in logs and recordings.
+    #[must_use]
+    pub fn transport(self) -> &'static str {
+        match self {
+            Self::Program => "ws",
+            Self::Panel => "panel",
+            Self::Page => "page",
+        }
+    }
+}
+
+/// Whose an `Origin` header is: the panel's own or a listed one, to the letter; of nobody else.
 #[must_use]
-pub fn origin_allowed(origin: &str, listen: &Listen, bound: SocketAddr) -> bool {
+pub fn page(origin: &str, listen: &Listen, bound: SocketAddr) -> Option<Caller> {
     let port = if bound.port() == 80 { String::new() } else { format!(":{}", bound.port()) };
-    origin != "null"
-        && (own_names(listen).any(|name| origin == format!("http://{name}{port}"))
-            || listen.origins.iter().any(|listed| listed == origin))
+    if origin == "null" {
+        None
+    } else if own_names(listen).any(|name| origin == format!("http://{name}{port}")) {
+        Some(Caller::Panel)
+    } else {
+        listen.origins.iter().any(|listed| listed == origin).then_some(Caller::Page)
+    }
+}
+
+/// Whether a client of this transport may work the bridge itself, its virtual devices and its
+/// recordings: everybody but the pages of others.
+#[must_use]
+pub fn may_control(transport: &str) -> bool {
+    transport != Caller::Page.transport()
+}
+
+/// Whether a client of this transport may see what passes at other clients: our own page, and programs
+/// that the mode of the Unix socket lets in.
+#[must_use]
+pub fn may_watch(transport: &str) -> bool {
+    transport == "unix" || transport == Caller::Panel.transport()
 }
 
 /// The names by which this server may be called.
@@ -96,15 +137,16 @@ mod tests {
 
     #[test]
     fn origin_has_to_be_ours_or_listed_to_the_letter() {
+        let page = |origin| page(origin, &listen(), bound(17802));
         for origin in [
             "http://127.0.0.1:17802",
             "http://localhost:17802",
             "http://[::1]:17802",
             "http://kiosk.example:17802",
-            "https://app.example:8443",
         ] {
-            assert!(origin_allowed(origin, &listen(), bound(17802)), "{origin}");
+            assert_eq!(page(origin), Some(Caller::Panel), "{origin}");
         }
+        assert_eq!(page("https://app.example:8443"), Some(Caller::Page));
         for origin in [
             "null",
             "",
@@ -118,7 +160,21 @@ mod tests {
             "HTTP://127.0.0.1:17802",
             "file://",
         ] {
-            assert!(!origin_allowed(origin, &listen(), bound(17802)), "{origin}");
+            assert_eq!(page(origin), None, "{origin}");
+        }
+    }
+
+    #[test]
+    fn foreign_pages_control_nothing_and_only_our_page_and_the_unix_socket_watch() {
+        for (transport, control, watch) in [
+            ("unix", true, true),
+            ("tcp", true, false),
+            ("ws", true, false),
+            ("panel", true, true),
+            ("page", false, false),
+        ] {
+            assert_eq!(may_control(transport), control, "{transport}");
+            assert_eq!(may_watch(transport), watch, "{transport}");
         }
     }
 

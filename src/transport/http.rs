@@ -1,5 +1,5 @@
 //! HTTP on loopback: `Host` and `Origin` are checked on every request before anything else; `/ws`
-//! becomes a WebSocket.
+//! becomes a WebSocket, all else are the pages of `panel`.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -20,11 +20,12 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::access;
+use super::access::{self, Caller};
 use super::websocket::WebSocket;
 use crate::bridge::Bridge;
 use crate::config::Listen;
 use crate::connection::{self, Peer};
+use crate::panel::{self, plain as said};
 use crate::server::Seat;
 
 /// Request line and headers together; browsers send 1 to 2 KiB.
@@ -68,12 +69,15 @@ pub async fn serve(door: Door, stream: TcpStream, seat: Seat) {
 
 fn respond(door: &Door, mut request: Request<Body>, seat: &Arc<Seat>) -> Response<Full<Bytes>> {
     let config = door.bridge.config();
-    if let Err(refusal) = check_origin(&request, &config.listen, door.bound) {
-        tracing::warn!(reason = refusal.1.trim_end(), "an HTTP request was refused");
-        return said(refusal.0, refusal.1);
-    }
+    let (host, caller) = match check_origin(&request, &config.listen, door.bound) {
+        Ok(checked) => checked,
+        Err(refusal) => {
+            tracing::warn!(reason = refusal.trim_end(), "an HTTP request was refused");
+            return said(StatusCode::FORBIDDEN, refusal);
+        }
+    };
     if request.uri().path() != "/ws" {
-        return said(StatusCode::NOT_FOUND, "only /ws is here\n");
+        return panel::respond(request.method(), request.uri().path(), request.headers(), &host);
     }
     if request.method() != Method::GET {
         return said(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
@@ -118,7 +122,7 @@ fn respond(door: &Door, mut request: Request<Body>, seat: &Arc<Seat>) -> Respons
             return;
         };
         let socket = WebSocket::new(io.into_inner(), &read_buf, Role::Server, max_frame);
-        let peer = Peer { transport: "ws", token_by };
+        let peer = Peer { transport: caller.transport(), token_by };
         let Door { bridge, stop, .. } = door_of_client;
         connection::serve(bridge, socket, peer, stop).await;
         drop(seat);
@@ -126,12 +130,12 @@ fn respond(door: &Door, mut request: Request<Body>, seat: &Arc<Seat>) -> Respons
     accepted.map(|()| Full::default())
 }
 
-/// Against DNS rebinding and foreign pages.
+/// Against DNS rebinding and foreign pages: by which of our names it came, and from whom.
 fn check_origin(
     request: &Request<Body>,
     listen: &Listen,
     bound: SocketAddr,
-) -> Result<(), (StatusCode, &'static str)> {
+) -> Result<(String, Caller), &'static str> {
     let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
@@ -140,20 +144,14 @@ fn check_origin(
     };
     let authority = request.uri().authority().map(ToString::to_string);
     let ours = |host: &str| access::host_allowed(host, listen, bound);
-    if !host.is_some_and(|host| ours(&host)) || !authority.is_none_or(|name| ours(&name)) {
-        return Err((StatusCode::FORBIDDEN, "Host is not allowed; see [listen] hosts\n"));
-    }
+    let host = host.filter(|host| ours(host) && authority.is_none_or(|name| ours(&name)));
+    let host = host.ok_or("Host is not allowed; see [listen] hosts\n")?;
+    let mut caller = Caller::Program;
     for origin in request.headers().get_all(ORIGIN) {
-        let allowed = |origin: String| access::origin_allowed(&origin, listen, bound);
-        if !text(origin).is_some_and(allowed) {
-            return Err((StatusCode::FORBIDDEN, "Origin is not allowed; see [listen] origins\n"));
-        }
+        let page = text(origin).and_then(|origin| access::page(&origin, listen, bound));
+        let page = page.ok_or("Origin is not allowed; see [listen] origins\n")?;
+        // Of several, the least trusted.
+        caller = caller.max(page);
     }
-    Ok(())
-}
-
-fn said(status: StatusCode, words: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(words.to_owned()));
-    *response.status_mut() = status;
-    response
+    Ok((host, caller))
 }

@@ -249,11 +249,13 @@ async fn a_simulated_reader_is_put_on_lifted_and_broken() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_yet_is_unsupported_and_a_device_without_driver_not_configured() {
-    let daemon = Daemon::start("", "[face]\ndriver = \"simulated\"\n").await;
+async fn what_there_is_not_is_unsupported_and_a_device_without_driver_not_configured() {
+    let daemon = Daemon::start("", "").await;
     let mut client = daemon.unix().await;
-    let reply = client.ask(r#"{"action":"getFaceInfo","taskId":"1","params":{}}"#).await;
+    let reply = client.ask(r#"{"action":"getFaceInfos","taskId":"1","params":{}}"#).await;
     assert_eq!(kind(&reply), "unsupported");
+    let reply = client.ask(r#"{"action":"getFaceInfo","taskId":"1","params":{}}"#).await;
+    assert_eq!(kind(&reply), "device_unavailable");
     assert_eq!(kind(&client.ask(ASK).await), "device_unavailable");
 }
 

@@ -16,10 +16,12 @@
 #[expect(dead_code, reason = "what is not used yet is for the devices that sound")]
 #[path = "../alsa/mod.rs"]
 mod alsa;
+mod browser;
 mod cards;
 mod cards_together;
 mod cli;
 mod code;
+mod face_engine;
 mod fixture;
 mod frames;
 mod id_card;
@@ -32,9 +34,11 @@ mod leaks;
 mod life;
 mod microphone;
 mod operation;
+mod panel;
 #[expect(dead_code, unused_imports, reason = "the port's own tests use all of it")]
 #[path = "../pcscd/mod.rs"]
 mod pcscd;
+mod people;
 mod photo;
 mod reader_trouble;
 mod receipts;

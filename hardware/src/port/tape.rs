@@ -22,7 +22,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::memory::{PortMemory, Recalled};
-use super::{BoxedLine, Line, ModemLines, Port, PortError};
+use super::{BoxedLine, Line, ModemLines, Opening, Port};
 use crate::device::{Status, Trouble};
 
 pub use self::event::{LineFault, OpenFailure, OpenFailureKind, PortEvent};
@@ -149,18 +149,20 @@ impl Head {
 }
 
 impl Port for Taped {
-    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
-        match self.port.open(baud) {
-            Ok(mut line) => {
-                let modem = line.modem_lines();
-                self.head.attempt(PortEvent::Opened { baud, modem });
-                Ok(Box::new(TapedLine { line, head: self.head.clone() }))
+    fn open(&mut self, baud: u32) -> Opening<'_> {
+        Box::pin(async move {
+            match self.port.open(baud).await {
+                Ok(mut line) => {
+                    let modem = line.modem_lines();
+                    self.head.attempt(PortEvent::Opened { baud, modem });
+                    Ok(Box::new(TapedLine { line, head: self.head.clone() }) as BoxedLine)
+                }
+                Err(error) => {
+                    self.head.attempt(PortEvent::NotOpened(OpenFailure::from(&error)));
+                    Err(error)
+                }
             }
-            Err(error) => {
-                self.head.attempt(PortEvent::NotOpened(OpenFailure::from(&error)));
-                Err(error)
-            }
-        }
+        })
     }
 
     fn worth_opening<'a>(
@@ -195,6 +197,10 @@ impl Line for TapedLine {
 
     fn modem_lines(&mut self) -> Option<ModemLines> {
         self.line.modem_lines()
+    }
+
+    fn lingers(&self) -> bool {
+        self.line.lingers()
     }
 }
 

@@ -180,6 +180,17 @@ impl PrinterHand {
         state.sheets.iter().chain(&state.current).cloned().collect()
     }
 
+    /// The last `most` pieces with anything on them, the oldest first, the one that is being printed
+    /// among them; and how many were cut off so far.
+    #[must_use]
+    pub fn last_sheets(&self, most: usize) -> (Vec<Sheet>, u64) {
+        let state = self.shared.lock();
+        let printing = state.current.iter().filter(|sheet| sheet.printed_rows() > 0);
+        let all = state.sheets.iter().chain(printing);
+        let skipped = all.clone().count().saturating_sub(most);
+        (all.skip(skipped).cloned().collect(), state.cut)
+    }
+
     /// Takes away the pieces that were cut off.
     #[must_use]
     pub fn take_sheets(&self) -> Vec<Sheet> {

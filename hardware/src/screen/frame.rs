@@ -6,7 +6,8 @@
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::RgbImage;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
 use crate::picture::{self, Bounds, PictureError};
 
@@ -19,6 +20,18 @@ pub struct Frame {
     pub height: u32,
     /// Red, green and blue of each pixel, a byte each, by rows from the top; nothing between rows.
     pub rgb: Vec<u8>,
+}
+
+impl Frame {
+    /// The picture as a PNG file.
+    #[must_use]
+    pub fn png(&self) -> Option<Vec<u8>> {
+        let mut file = Vec::new();
+        PngEncoder::new(&mut file)
+            .write_image(&self.rgb, self.width, self.height, ExtendedColorType::Rgb8)
+            .ok()?;
+        Some(file)
+    }
 }
 
 /// Why a picture is no frame. Says nothing of what it shows.

@@ -19,7 +19,7 @@ use crate::device::Trouble;
 use crate::port::packets::{Packets, packet};
 use crate::port::replay::{TapeLine, TapeReader};
 use crate::port::tape::PortEvent;
-use crate::port::{BoxedLine, Line, Port, PortError};
+use crate::port::{BoxedLine, Line, Opening, Port};
 
 /// Takes the pieces out of what is told.
 #[derive(Default)]
@@ -100,9 +100,12 @@ impl<T: TapeReader> Iterator for ReducedTape<T> {
 pub struct ReducedPort<P>(pub P);
 
 impl<P: Port> Port for ReducedPort<P> {
-    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
-        let line = self.0.open(baud)?;
-        Ok(Box::new(ReducedLine { line, told: Reduced::default(), due: VecDeque::new() }))
+    fn open(&mut self, baud: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let line = self.0.open(baud).await?;
+            let line = ReducedLine { line, told: Reduced::default(), due: VecDeque::new() };
+            Ok(Box::new(line) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(

@@ -44,8 +44,10 @@ fn record_knows_three_verbs() {
 #[test]
 fn the_keypad_enters_a_number_or_cancels() {
     let params: KeypadParams = accepted(r#"{"do":"enter","idNum":"11010519491231002X"}"#);
-    assert!(matches!(params, KeypadParams::Enter { id_num } if id_num == "11010519491231002X"));
-    assert!(matches!(accepted(r#"{"do":"cancel"}"#), KeypadParams::Cancel));
+    assert!(params.request.is_none());
+    assert!(matches!(params.verb, KeypadVerb::Enter { id_num } if id_num == "11010519491231002X"));
+    let params: KeypadParams = accepted(r#"{"do":"cancel","request":7}"#);
+    assert!(params.request == Some(7) && matches!(params.verb, KeypadVerb::Cancel));
     for json in [r#"{"do":"enter"}"#, r#"{"do":"type"}"#, "{}"] {
         refused::<KeypadParams>(json);
     }

@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use super::super::listen::Secret;
 use super::{Rule, each, string};
+use crate::face::http::EngineUrl;
 
 /// The longest token. HTTP servers take header lines of 8 KiB at least; a secret is far shorter.
 const TOKEN_BYTES: usize = 1024;
@@ -59,6 +60,12 @@ pub(in crate::config) fn speech_address() -> Rule<String> {
         }
         hharome_hardware::speech::address::parse(given).map(|_| given.to_owned())
     })
+}
+
+/// Where a face engine is.
+pub(in crate::config) fn engine_url() -> Rule<EngineUrl> {
+    let allowed = "http://HOST:PORT/PATH with 127.0.0.1, [::1] or localhost as HOST";
+    Rule::new(allowed, |value| EngineUrl::parse(string(value)?).map_err(str::to_owned))
 }
 
 /// The mode of the socket file.

@@ -11,6 +11,8 @@ use hharome_protocol::action::{ActionInfo, CALLS, ChannelInfo, ENVELOPE_CALL};
 use hharome_protocol::face::SubCode;
 use hharome_protocol::frame::LAGGED_CHANNEL;
 
+use crate::face::words;
+
 /// What becomes of a value.
 #[derive(Clone, Copy)]
 pub(super) enum Rule {
@@ -94,11 +96,11 @@ const TABLE: &[(&[&str], Rule)] = &[
             "isMicrophoneSourceData",
             "type",
             "slot",
-            "code",
             "beep",
             "pitch",
             "rate",
             "speechQueue",
+            "request",
             "textSize",
             "bold",
             "width",
@@ -116,6 +118,7 @@ const TABLE: &[(&[&str], Rule)] = &[
         ],
         Word(is_number_or_truth),
     ),
+    (&["code"], Word(is_code)),
     (&["infoType"], Word(is_info_type)),
     (&["algin", "align"], Word(|side| ["left", "center", "right"].contains(&side))),
     (&["stage"], Word(|stage| ["queued", "waiting", "reading", "done"].contains(&stage))),
@@ -123,6 +126,8 @@ const TABLE: &[(&[&str], Rule)] = &[
     (&["eventType"], Word(|word| word == "rocketResult")),
     (&["subCode"], Word(|code| SubCode::find(code).is_some() || code == "OK_SUCCESS")),
     (&["subMessage"], Word(is_sub_message)),
+    // What a face engine wants shown may be anything, the vendor's own words apart.
+    (&["message"], Word(is_message)),
     // Of a person's, and kept: too coarse to tell who somebody is, and what programs branch on.
     (&["sex"], Word(is_sex)),
     (&["nation", "nationality"], Word(is_nation)),
@@ -180,7 +185,7 @@ const DEVICES: [&str; 13] = [
 /// What the daemon's own calls can be told to do.
 const VERBS: &[&str] = &[
     "put", "lift", "scan", "fault", "enter", "cancel", "tone", "wav", "silence", "come", "go",
-    "pulse", "key", "touch", "type", "paper", "restart",
+    "pulse", "key", "touch", "type", "paper", "restart", "outcome",
 ];
 
 /// What a simulated device can suffer from.
@@ -205,6 +210,8 @@ const FAULTS: &[&str] = &[
     "hot",
     "broken",
     "crash",
+    "garbage",
+    "lies",
     "none",
 ];
 
@@ -245,6 +252,24 @@ fn is_number_or_truth(word: &str) -> bool {
     let few = word.bytes().filter(u8::is_ascii_digit).count() < TELLING_DIGITS;
     let number = word.bytes().all(|byte| byte.is_ascii_digit() || b"+-. ".contains(&byte));
     (number && few) || ["true", "false"].contains(&word.trim())
+}
+
+/// A number, or one with a letter before it, as the vendor's codes of faces have.
+fn is_code(code: &str) -> bool {
+    is_number_or_truth(code) || code.strip_prefix('E').is_some_and(is_number_or_truth)
+}
+
+fn is_message(message: &str) -> bool {
+    let usual = [
+        "成功",
+        "失败",
+        "超时",
+        "取消",
+        "请求参数有误,请联系小程序开发人员",
+        "请求过于频繁,请稍后再试",
+        "系统内部错误,请重试或联系管理员",
+    ];
+    usual.contains(&message) || words::ALL.contains(&message) || is_sub_message(message)
 }
 
 fn is_info_type(list: &str) -> bool {

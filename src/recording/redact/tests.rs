@@ -264,6 +264,11 @@ fn what_works_the_recorder_is_not_recorded() {
         r#"{"id":1,"call":"bridge.\u0072ecord"}"#,
         r#"{"call":"bridge.status","call":"bridge.record"}"#,
         r#"{"call":"bridge.record","id":1,"res":{"success":true,"message":"成功","data":{}}}"#,
+        // Nor who watches, and what is looked at.
+        r#"{"call":"bridge.look","params":{"device":"printer"}}"#,
+        r#"{"call":"bridge.look","id":1,"res":{"success":true,"message":"成功","data":{}}}"#,
+        r#"{"on":"bridgeFrames"}"#,
+        r#"{"off":"bridgeFrames","success":true,"message":"成功"}"#,
     ] {
         assert!(FrameRedactor::works_the_recorder(frame.as_bytes()), "{frame}");
         assert!(redactor().from_client(frame.as_bytes()).is_none(), "{frame}");
@@ -277,6 +282,14 @@ fn what_works_the_recorder_is_not_recorded() {
         r#"{"call":"bridge.recorder"}"#,
         r#"{"channel":"x","data":{"call":"bridge.record"}}"#,
     ] {
+        assert!(redactor().from_client(frame.as_bytes()).is_some(), "{frame}");
+    }
+    // An event from a client is none, and is answered.
+    for frame in [
+        r#"{"channel":"bridgeFrames","data":{"frames":[],"missed":1}}"#,
+        r#"{"channel":"bridgeLagged","data":{"channel":"bridgeFrames","dropped":2}}"#,
+    ] {
+        assert!(redactor().to_client(frame.as_bytes()).is_none(), "{frame}");
         assert!(redactor().from_client(frame.as_bytes()).is_some(), "{frame}");
     }
 }

@@ -15,6 +15,7 @@ use serde::de::IgnoredAny;
 
 use super::keys::{self, Rule, TASK_CHARS, is_plain_key, rule_of};
 use super::{Setting, Speaker, Subject, echo, value};
+use crate::face::simulated::is_outcome;
 
 /// So deep JSON inside strings inside JSON is looked into: `extInfo` inside the `data` of an
 /// enrolment is two.
@@ -199,7 +200,12 @@ impl<'a> Walk<'a> {
             return Done::Replaced(self.setting.redactor.shown_token(text).to_owned());
         }
         let rule = match self.rule() {
-            Rule::Text if self.simulates() && self.key() == "text" => Rule::Code,
+            Rule::Text if self.simulates() && self.key() == "text" => {
+                if is_outcome(text) {
+                    return Done::Kept;
+                }
+                Rule::Code
+            }
             Rule::Text if self.speaks() && self.key() == "text" => Rule::Speech,
             Rule::Json => return self.json(text),
             // A PSAM answers to its reset by what it is.
@@ -259,7 +265,7 @@ impl<'a> Walk<'a> {
 
     /// Whether the value that comes next is the whole frame's under this key.
     fn is_frames(&self, key: &str) -> bool {
-        self.nested == 0 && is_at(&self.levels, &[key])
+        self.nested == 0 && self.setting.speaker != Speaker::Engine && is_at(&self.levels, &[key])
     }
 
     /// Whether it is what the caller has sent to get back.
@@ -269,7 +275,7 @@ impl<'a> Walk<'a> {
 
     /// Whether the daemon itself has written it, and out of nothing that a client or card has said.
     fn is_ours(&self) -> bool {
-        if self.setting.speaker == Speaker::Client
+        if self.setting.speaker != Speaker::Daemon
             || self.nested > 0
             || matches!(self.rule(), Rule::Task)
         {
@@ -280,7 +286,8 @@ impl<'a> Walk<'a> {
             Some((Level::Object { key, .. }, inside)) if key == "res" => inside,
             _ => &self.levels,
         };
-        is_at(levels, &["message"])
+        // A face engine's message is looked up among those that are known.
+        (is_at(levels, &["message"]) && self.setting.subject != Subject::Face)
             || is_at(levels, &["data", "error", "kind"])
             || is_at(levels, &["data", "error", "detail"])
             || match self.setting.subject {
@@ -288,7 +295,11 @@ impl<'a> Walk<'a> {
                 Subject::DeviceInfo => {
                     is_at(levels, &["data", self.key()]) && self.is_device_info()
                 }
-                Subject::Usual | Subject::Simulate | Subject::Speech | Subject::ColdReset => false,
+                Subject::Usual
+                | Subject::Simulate
+                | Subject::Speech
+                | Subject::ColdReset
+                | Subject::Face => false,
             }
     }
 
@@ -300,7 +311,7 @@ impl<'a> Walk<'a> {
 
     /// Whether it may have been read from a device.
     fn is_read(&self) -> bool {
-        self.setting.speaker == Speaker::Daemon && !self.is_in_echo()
+        self.setting.speaker != Speaker::Client && !self.is_in_echo()
     }
 
     fn simulates(&self) -> bool {
@@ -313,7 +324,7 @@ impl<'a> Walk<'a> {
 
     /// Whether it stands anywhere in what the caller gets back: it is the same both ways.
     fn is_in_echo(&self) -> bool {
-        self.nested == 0 && begins(&self.levels, &["id"])
+        self.nested == 0 && self.setting.speaker != Speaker::Engine && begins(&self.levels, &["id"])
     }
 }
 

@@ -24,6 +24,9 @@ mod codes;
 mod cpu_card_polling;
 mod cpu_cards;
 mod daemon;
+#[expect(dead_code, reason = "the tests of the bridge use all of it")]
+#[path = "../../../bridge/face_engine.rs"]
+mod face_engine;
 mod kernel;
 mod life;
 mod line_trouble;
@@ -33,6 +36,7 @@ mod other_reader;
 #[expect(dead_code, unused_imports, reason = "the tests of cards use all of it")]
 #[path = "../../../pcscd/mod.rs"]
 mod pcscd;
+mod people;
 mod presence;
 mod psams;
 mod reader;
@@ -128,6 +132,7 @@ pub(crate) fn all() -> Vec<Scene> {
         screen::scenes(),
         microphone::scenes(),
         operation::scenes(),
+        people::scenes(),
         kernel::scenes(),
         wire::scenes(),
         slow::scenes(),
@@ -144,7 +149,7 @@ pub(crate) fn secrets() -> (Vec<&'static str>, Vec<&'static str>) {
     let numbers = ["990102951123002", "99010320000229002X"];
     // One character is in any text.
     let names = social_security::NAMES.into_iter().filter(|name| name.chars().count() > 1);
-    let names = names.chain([receipts::CUSTOMER]);
+    let names = names.chain([receipts::CUSTOMER]).chain(people::SECRETS);
     let data = psams::DATA.into_iter().chain([presence::FOREIGN, microphone::VOICE, screen::SHOWN]);
     (names.chain(numbers).chain([operation::TYPED]).collect(), data.collect())
 }

@@ -1,0 +1,153 @@
+//! The port behind the shell's commands: runs them, without a shell of the system's, each within its time.
+//!
+//! What a command prints goes nowhere. One that is late is killed with all that it has started.
+
+use std::future::{Future, ready};
+use std::io;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hharome_hardware::device::Trouble;
+use hharome_hardware::port::packets::{Packets, packet};
+use hharome_hardware::port::{BoxedLine, Line, Opening, Port};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::Step;
+
+/// Run the command of the step that is named.
+pub(super) const RUN: u8 = 1;
+/// It has ended well.
+pub(super) const ENDED: u8 = 1;
+/// It has not; the words say how.
+pub(super) const FAILED: u8 = 2;
+
+/// Bytes that may be under way on the line.
+const LINE_BUFFER: usize = 4096;
+
+/// How long a killed command may take to be gone.
+const KILLED: Duration = Duration::from_secs(2);
+
+/// The commands of the configuration.
+#[derive(Clone)]
+pub struct Hooks {
+    /// Program and arguments of each step that has a command.
+    pub commands: Vec<(Step, Vec<String>)>,
+    /// How long one may take.
+    pub limit: Duration,
+}
+
+impl Port for Hooks {
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        let (near, far) = tokio::io::duplex(LINE_BUFFER);
+        tokio::spawn(serve(far, self.clone()));
+        Box::pin(ready(Ok(Box::new(HooksLine(near)) as BoxedLine)))
+    }
+
+    fn worth_opening<'a>(
+        &'a mut self,
+        _: &'a Trouble,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(ready(()))
+    }
+}
+
+/// The far side of an open line. Ends with the line.
+async fn serve(mut line: DuplexStream, hooks: Hooks) {
+    let (mut packets, mut chunk) = (Packets::default(), [0; 1024]);
+    loop {
+        while let Ok(Some(told)) = packets.next_packet() {
+            let named = |(step, _): &&(Step, Vec<String>)| step.word().as_bytes() == &*told.data;
+            let said = match hooks.commands.iter().find(named) {
+                Some((_, command)) => run(command, hooks.limit).await,
+                None => Err("there is no such command".to_owned()),
+            };
+            let said = match said {
+                Ok(()) => packet(ENDED, b""),
+                Err(words) => packet(FAILED, words.as_bytes()),
+            };
+            if line.write_all(&said).await.is_err() {
+                return;
+            }
+        }
+        match line.read(&mut chunk).await {
+            Ok(read) if read > 0 => packets.push(chunk.get(..read).unwrap_or_default()),
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// Runs a command to its end, or to that of its time.
+async fn run(command: &[String], limit: Duration) -> Result<(), String> {
+    let Some((program, arguments)) = command.split_first() else { return Ok(()) };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("{program}: cannot be run: {error}"))?;
+    let ended = timeout(limit, child.wait()).await;
+    match ended {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(format!("{program}: has ended with {status}")),
+        Ok(Err(error)) => Err(format!("{program}: cannot be waited for: {error}")),
+        Err(_) => {
+            kill(&child);
+            // A process that cannot be killed is left behind.
+            let _ = timeout(KILLED, child.wait()).await;
+            Err(format!("{program}: has not ended within {} ms, and was killed", limit.as_millis()))
+        }
+    }
+}
+
+/// Kills a command, and what it has started.
+fn kill(child: &Child) {
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    // It was not waited for yet, so its number is nobody else's.
+    let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+}
+
+/// The driver's side.
+struct HooksLine(DuplexStream);
+
+impl Line for HooksLine {
+    fn discard_input(&mut self) -> io::Result<()> {
+        // Nothing comes that is not about what was asked.
+        Ok(())
+    }
+}
+
+impl AsyncRead for HooksLine {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for HooksLine {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
