@@ -47,6 +47,9 @@
 //!   process of python-escpos that has loaded all it needs, sets the same lines with Pillow in the same
 //!   face and writes them to a pty of its own. Cold: a new bridge, and the kernel is told to forget the
 //!   fonts' files before each. Layout alone is in this process.
+//! * **second screen**: Xorg with the dummy driver. From before the request is written to the reply, which
+//!   comes when the server has drawn the picture. Floor: this program, which decodes the same file with
+//!   `image` and puts it into a window of its own. Both have done so once before it counts.
 //! * **recording**: both sides are the bridge here, one with `--record`, everything replaced, and
 //!   the floor without. A card lies there already when `getIDCardInfo` is asked, so that the figure
 //!   is the driver's work and not a person's; the simulated reader reads in the smallest step of a
@@ -77,6 +80,7 @@ mod bridge {
     pub(crate) mod round_trips;
     pub(crate) mod samples;
     pub(crate) mod scans;
+    pub(crate) mod screen;
     pub(crate) mod start;
 }
 
@@ -86,7 +90,7 @@ use std::time::{Duration, Instant};
 
 use bridge::report::Report;
 use bridge::{
-    cards, floor, idle, microphone, receipts, recording, replay, round_trips, scans, start,
+    cards, floor, idle, microphone, receipts, recording, replay, round_trips, scans, screen, start,
 };
 
 /// Anything that can go wrong while measuring; it is shown, and ends one section.
@@ -166,7 +170,7 @@ type Section = fn(Effort, &mut Report) -> Outcome<()>;
 fn run(effort: Effort, quick: bool, chosen: impl Fn(&str) -> bool) -> Report {
     let began = Instant::now();
     let mut report = Report::new(quick);
-    let sections: [(&'static str, Section); 12] = [
+    let sections: [(&'static str, Section); 13] = [
         (round_trips::GROUP, round_trips::measure),
         (scans::GROUP, scans::measure),
         (start::GROUP, start::measure),
@@ -177,6 +181,7 @@ fn run(effort: Effort, quick: bool, chosen: impl Fn(&str) -> bool) -> Report {
         (microphone::ONE_AND_MANY, microphone::one_and_many),
         (microphone::PROCESSOR, microphone::processor),
         (microphone::STALLED, microphone::stalled),
+        (screen::GROUP, screen::measure),
         (recording::GROUP, recording::measure),
         (replay::GROUP, replay::measure),
     ];

@@ -57,6 +57,10 @@ if [ "$purpose" = test ]; then
     command -v setpriv >/dev/null || packages+=(util-linux)
 fi
 if [ "$purpose" = bench ]; then
+    # The second screen has an X server without a monitor, and its outputs.
+    command -v Xorg >/dev/null || packages+=(xserver-xorg-core)
+    [ -e /usr/lib/xorg/modules/drivers/dummy_drv.so ] || packages+=(xserver-xorg-video-dummy)
+    command -v xrandr >/dev/null || packages+=(x11-xserver-utils)
     # The peer of receipts, and the font that both print in.
     [ -e /usr/share/fonts/truetype/wqy/wqy-zenhei.ttc ] || packages+=(fonts-wqy-zenhei)
     command -v python3 >/dev/null || packages+=(python3)

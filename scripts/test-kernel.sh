@@ -6,7 +6,7 @@
 #   scripts/test-kernel.sh PROGRAM [ARGUMENT…]
 #
 # Debian's own kernel is downloaded once into target/kernel (nothing is installed), and booted by
-# qemu in software: no /dev/kvm, no network, no picture. Its root is this machine's root folder, read
+# qemu in software: no /dev/kvm, no network; two cards whose pictures nobody sees. Its root is this machine's root folder, read
 # only, with a layer in memory above it, so the program stands at the same path, and what it writes is
 # gone afterwards. It runs as root, in this folder, with CARGO…, RUST… and HHAROME… of the
 # environment. Output and exit status are the program's; 124 means that it did not end in time, 125
@@ -165,6 +165,7 @@ status=0
 timeout --kill-after=10 "$seconds" qemu-system-x86_64 \
     -machine q35 -accel tcg -cpu max -smp 2 -m "$memory" \
     -nodefaults -no-user-config -no-reboot -display none -nic none \
+    -device virtio-gpu-pci,max_outputs=2 -device bochs-display \
     -kernel "$kernel/boot/vmlinuz-$version" -initrd "$work/initrd" \
     -append "console=ttyS0 loglevel=5 panic=-1 random.trust_cpu=on" \
     -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \

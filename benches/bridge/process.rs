@@ -113,6 +113,11 @@ impl Bridge {
         Self::start(folder, &devices, false, &[], &[])
     }
 
+    /// Starts one with `sections` of the second screen.
+    pub(crate) fn with_screen(sections: &str) -> Outcome<Self> {
+        Self::start(private_folder()?, sections, false, &[], &[])
+    }
+
     /// Starts one with the real driver of the microphone, on all transports, that sees the sound card
     /// of this variable of the environment.
     pub(crate) fn with_microphone(card: (&str, &Path)) -> Outcome<Self> {

@@ -7,7 +7,7 @@
 //! some 20 ms), so they belong on a thread of their own. What a picture shows is in no error.
 
 use std::fmt;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage};
@@ -140,6 +140,9 @@ pub fn examine(bytes: &[u8], bounds: Bounds) -> Result<Header, PictureError> {
 pub fn decode(bytes: &[u8], bounds: Bounds, background: [u8; 3]) -> Result<RgbImage, PictureError> {
     let (Header { kind, .. }, mut decoder) = examined(bytes, bounds)?;
     let broken = |source| PictureError::Broken { kind, source };
+    if kind == Kind::Jpeg && is_cut_off(bytes) {
+        return Err(broken(io::Error::from(io::ErrorKind::UnexpectedEof).into()));
+    }
     // A picture whose orientation cannot be read stands as it is stored.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
@@ -176,6 +179,26 @@ fn examined(
         return Err(PictureError::Memory { width, height, most: bounds.memory });
     }
     Ok((Header { kind, width, height }, decoder))
+}
+
+/// Whether a JPEG has no end (ITU-T T.81, annex B): its decoder would make grey of what is missing.
+fn is_cut_off(jpeg: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xDA;
+    const END: [u8; 2] = [0xFF, 0xD9];
+    // Behind the start of the image, segments with their lengths; a thumbnail in one has an end, too.
+    let mut rest = jpeg.get(2..).unwrap_or_default();
+    while let [0xFF, marker, behind @ ..] = rest {
+        rest = match (*marker, behind) {
+            (START_OF_SCAN, _) => return !rest.windows(END.len()).rev().any(|two| two == END),
+            // A fill byte.
+            (0xFF, _) => rest.get(1..).unwrap_or_default(),
+            (_, [high, low, ..]) => {
+                behind.get(usize::from(u16::from_be_bytes([*high, *low]))..).unwrap_or_default()
+            }
+            _ => return true,
+        };
+    }
+    true
 }
 
 /// A transparent picture on one colour.
@@ -302,6 +325,15 @@ mod tests {
             }
         }
         assert!(decode(&file(ImageFormat::Jpeg)[..40], WIDE, WHITE).is_err());
+        // A thumbnail's end is none.
+        let mut jpeg = file(ImageFormat::Jpeg);
+        jpeg.splice(2..2, [0xFF, 0xE1, 0, 6, 0xFF, 0xD8, 0xFF, 0xD9]);
+        assert!(decode(&jpeg, WIDE, WHITE).is_ok());
+        assert!(decode(&[&jpeg[..], b"and more"].concat(), WIDE, WHITE).is_ok());
+        for end in [jpeg.len() - 1, jpeg.len() - 2, jpeg.len() - 9] {
+            let error = decode(&jpeg[..end], WIDE, WHITE).unwrap_err();
+            assert!(error.to_string().contains("cannot be decoded"), "{error}");
+        }
         assert!(decode(&png_header(10, 10), WIDE, WHITE).is_err());
         assert!(decode(&png_header(0, 10), WIDE, WHITE).is_err());
     }

@@ -47,6 +47,7 @@ mod recording;
 mod recording_middle;
 mod sam_v;
 mod screen;
+mod screen_trouble;
 mod screen_wayland;
 mod slow;
 mod speech;

@@ -79,7 +79,7 @@ pub(crate) fn none(pixels: &[[u8; 3]], colour: [u8; 3]) -> bool {
 }
 
 /// The daemon with a second screen on this server, its client, and one of the server's.
-async fn begin(server: &XServer, lines: &str) -> (Daemon, Client, XClient) {
+pub(crate) async fn begin(server: &XServer, lines: &str) -> (Daemon, Client, XClient) {
     let daemon = Daemon::start("", &server.sections(lines)).await;
     let client = daemon.unix().await;
     (daemon, client, server.client())
@@ -161,44 +161,6 @@ async fn base64_is_read_however_it_is_written_and_a_jpeg_too() {
     shows(&mut client, jpeg.get_ref()).await;
     let near = |[red, ..]: [u8; 3]| red.abs_diff(100) < 4;
     assert!(x.customers().into_iter().all(near));
-}
-
-#[tokio::test]
-async fn what_is_no_picture_is_a_bad_request_that_says_why_and_the_last_picture_stays() {
-    let server = XServer::with_two_outputs().await;
-    let (_daemon, mut client, x) = begin(&server, "").await;
-    shows(&mut client, &full(RED)).await;
-    // 30,000 × 30,000 pixels by its header.
-    let mut huge = png(1, 1, RED);
-    huge[16..24].copy_from_slice(&[0, 0, 0x75, 0x30, 0, 0, 0x75, 0x30]);
-    let crc = crc32(&huge[12..29]);
-    huge[29..33].copy_from_slice(&crc.to_be_bytes());
-    let mut cut = png(64, 48, BLUE);
-    cut.truncate(cut.len() - 20);
-    for (base64, words) in [
-        ("!!!".to_owned(), "expected base64"),
-        (String::new(), "expected a picture, not nothing"),
-        (STANDARD.encode("hello, this is no picture"), "expected a picture: PNG, JPEG, BMP"),
-        (STANDARD.encode(&huge), "30000x30000 pixels are too many"),
-        (STANDARD.encode(&cut), "a PNG that cannot be decoded"),
-    ] {
-        let reply = open(&mut client, &base64).await;
-        assert_eq!(kind(&reply), "bad_request");
-        let detail = reply["data"]["error"]["detail"].as_str().unwrap();
-        assert!(detail.contains("params.secondaryScreenBase64"), "{detail}");
-        assert!(detail.contains(words), "{detail}");
-    }
-    assert_eq!(state(&mut client).await, 1);
-    assert!(all(&x.customers(), RED));
-}
-
-/// That of PNG (ISO/IEC 15948, annex D).
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 { 0xEDB8_8320 ^ (crc >> 1) } else { crc >> 1 }
-        })
-    })
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -112,6 +113,13 @@ impl XServer {
     pub(crate) async fn kill(&mut self) {
         let mut server = self.server.take().expect("it runs");
         soon("it is killed", server.kill()).await.expect("it was ours");
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = self.server.as_ref().and_then(Child::id).and_then(|pid| pid.try_into().ok());
+        let pid = pid.and_then(Pid::from_raw).expect("it runs");
+        kill_process(pid, signal).expect("it was ours");
     }
 
     /// Its display, as programs name it.

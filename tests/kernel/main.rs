@@ -1,4 +1,4 @@
-//! The real binary on a kernel that has devices: input devices, USB, GPIO, sound.
+//! The real binary on a kernel that has devices: input devices, USB, GPIO, sound, screens.
 //!
 //! `make test-kernel` boots Debian's kernel in qemu and runs this program there, as root, with the
 //! files of this machine (`scripts/test-kernel.sh`). It runs nowhere else: what it plugs in would
@@ -25,6 +25,7 @@ mod buzzer;
 #[path = "../bridge/fixture.rs"]
 mod fixture;
 mod gadget;
+mod glass;
 mod gpio_bridge;
 mod hid;
 mod hid_end;
@@ -38,4 +39,5 @@ mod permission;
 mod presence;
 mod printer;
 mod scanner;
+mod screen;
 mod sound_card;

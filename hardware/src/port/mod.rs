@@ -172,7 +172,7 @@ pub const PROGRAM: &str = "program:";
 
 /// What gives the daemon's user access to this device file: it belongs to a group, by Debian's defaults
 /// to that which is named here.
-fn permission(port: &str) -> String {
+pub(crate) fn permission(port: &str) -> String {
     let group = match port {
         _ if port.starts_with("/dev/hidraw") || port.starts_with("/dev/bus/usb/") => {
             return "USB devices belong to root: a udev rule has to give this one to a group that the \
@@ -182,6 +182,7 @@ fn permission(port: &str) -> String {
         _ if port.starts_with("/dev/input/") => " (often input)",
         _ if port.starts_with("/dev/gpiochip") => " (often gpio)",
         _ if port.starts_with("/dev/usb/lp") => " (often lp)",
+        _ if port.starts_with("/dev/dri/") => " (often video)",
         _ if port.starts_with("/dev/") => " (often dialout)",
         // A link of the kiosk's own.
         _ => "",
@@ -200,6 +201,7 @@ mod tests {
             ("/dev/ttyS2", "group (often dialout)"),
             ("/dev/input/event3", "group (often input)"),
             ("/dev/gpiochip0", "group (often gpio)"),
+            ("/dev/dri/card0", "group (often video)"),
             ("/dev/hidraw0", "a udev rule"),
             ("/dev/bus/usb/001/002", "a udev rule"),
         ] {

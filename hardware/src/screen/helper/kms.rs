@@ -3,8 +3,9 @@
 //! The kernel lets one program at a time set a card's outputs, its master: we are that while this
 //! process runs, so the card, or at least all of its outputs, is not shared with an X server or a
 //! compositor. A picture is a buffer in the card's memory, which the output is told to show; it is on
-//! the glass when that call returns. When this process ends, however it does, the kernel takes the buffer
-//! and with it the picture away.
+//! the glass when that call returns. The kernel's console draws nothing on a card that has a master,
+//! whichever terminal is in front; a picture that was driven off all the same is shown again. When this
+//! process ends, however it does, the kernel takes the buffer and with it the picture away.
 //!
 //! Closed is black, as a screen without a signal shows its maker's words. Whether something is plugged
 //! in the kernel tells by an event, and is asked besides, as not every driver sends one.

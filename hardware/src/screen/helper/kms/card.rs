@@ -15,6 +15,7 @@ use super::super::display::{absent, failed};
 use super::buffer::NoPicture;
 use super::found;
 use crate::device::Trouble;
+use crate::port::permission;
 
 /// The variable that names the card, a path or a pattern; any card without it.
 pub(in super::super) const CARD: &str = "HHAROME_SCREEN_CARD";
@@ -48,9 +49,10 @@ pub(super) fn open(output: &str) -> Result<(Card, PathBuf), Trouble> {
     let shown = path.display();
     let card = card.map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => absent(format!("there is no card {shown}")),
-        io::ErrorKind::PermissionDenied => failed(format!(
-            "{shown}: permission denied; let the daemon's user into the file's group, usually video"
-        )),
+        io::ErrorKind::PermissionDenied => {
+            let way_out = permission(&shown.to_string());
+            failed(format!("{shown}: permission denied; {way_out}"))
+        }
         _ => failed(format!("{shown} cannot be opened: {error}")),
     })?;
     // Whoever opens a card that has no master is it. Else this says so, and why.
