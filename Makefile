@@ -15,7 +15,7 @@ help:
 	@cat <<-'EOF'
 	make run     set up, build, and run the bridge with virtual devices
 	make test    set up, and check everything: format, lints, tests, documentation, examples
-	make test-kernel   set up, boot Debian's kernel in qemu, and try the bridge on its devices (CASES="…": these only)
+	make test-kernel   set up, boot Debian's kernel in qemu, and try the bridge on its devices (CASES="…": these only; PROFILE=release)
 	make test-kills   set up, and kill the bridge a thousand times while it prints (KILLS="…": so many times)
 	make bench   set up, and measure: the bridge beside a bare echo on the same transport
 	make types   write the JavaScript client's types and the panel's form, from the protocol crate
@@ -41,7 +41,7 @@ test:
 test-kernel:
 	@scripts/setup.sh test-kernel
 	cargo --config 'target."cfg(all())".runner="scripts/test-kernel.sh"' test --locked --workspace \
-	  --test kernel -- --test-threads=1 --nocapture $(CASES)
+	  $(if $(PROFILE),--profile $(PROFILE)) --test kernel -- --test-threads=1 --nocapture $(CASES)
 
 test-kills:
 	@scripts/setup.sh test

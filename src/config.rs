@@ -67,13 +67,16 @@ macro_rules! sections {
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct Config {
             $($(#[doc = $doc])+ pub $name: $section,)+
+            /// Keys of the file that its drivers do not use, a warning each.
+            unused: Vec<String>,
         }
 
         impl Config {
             /// Reads every section of a document; mistakes are left in the document.
             fn read(document: &mut Document<'_>) -> Self {
                 document.refuse_unknown_sections(&[$(stringify!($name)),+]);
-                Self { $($name: document.section(stringify!($name)),)+ }
+                $(let $name = document.section(stringify!($name));)+
+                Self { $($name,)+ unused: document.unused() }
             }
 
             /// Every section in the order of the file: its name, what it is about, its keys.
@@ -101,7 +104,8 @@ macro_rules! sections {
             /// others kept: what is in force after a reload.
             #[must_use]
             pub fn reloaded(&self, new: &Self) -> Self {
-                Self { $($name: self.$name.reloaded(&new.$name),)+ }
+                let unused = new.unused.clone();
+                Self { $($name: self.$name.reloaded(&new.$name),)+ unused }
             }
         }
     };
@@ -314,6 +318,14 @@ impl Config {
             SecondScreenDriver::X11 => {
                 self.session.display.clone().or_else(|| env::var("DISPLAY").ok())
             }
+            SecondScreenDriver::Kms => {
+                Some(self.second_screen.card.clone().unwrap_or_else(|| "/dev/dri/card*".to_owned()))
+            }
+            SecondScreenDriver::Wayland => {
+                let folder = self.session.runtime_folder();
+                let place = self.session.compositor().map_or(folder.clone(), |it| folder.join(it));
+                Some(place.display().to_string())
+            }
             SecondScreenDriver::None | SecondScreenDriver::Simulated => None,
         }
     }
@@ -368,7 +380,7 @@ impl Config {
 
     /// What is allowed and yet worth a warning at start and in `check`, one sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.unused.clone();
         let open: Vec<&str> = [("tcp", self.listen.tcp), ("http", self.listen.http)]
             .into_iter()
             .filter_map(|(key, address)| address.map(|_| key))
@@ -393,16 +405,6 @@ impl Config {
                  sendCPUCardCommand; name two readers if there are two"
                     .to_owned(),
             );
-        }
-        let printer = &self.printer;
-        if !printer.driver.is_none() && !printer.driver.is_simulated() && printer.place().is_none()
-        {
-            warnings.push(format!(
-                "[printer] {}: is missing, and driver {:?} needs it: nothing can be printed (hharome \
-                 devices lists what there is)",
-                printer.place_key(),
-                printer.driver.word(),
-            ));
         }
         warnings
     }

@@ -20,6 +20,7 @@ pub mod connection;
 pub mod devices;
 pub mod errands;
 pub mod face;
+mod footprint;
 pub mod identity;
 pub mod keypad;
 pub mod log;

@@ -23,6 +23,7 @@ use crate::actions::device;
 use crate::bridge::{Bridge, Clock};
 use crate::config::{Config, Loaded};
 use crate::connection::{self, Peer};
+use crate::footprint;
 use crate::log::LogHandle;
 use crate::outside::Outside;
 use crate::recording::format::PersonalData;
@@ -115,12 +116,18 @@ pub async fn serve(
         bridge,
     };
     let accepting = house.open(doors);
+    let started = Instant::now() + footprint::STARTED;
+    let mut given_back = false;
     loop {
         tokio::select! {
             biased;
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             () = sleep_until(start.until.unwrap_or_else(Instant::now)), if start.until.is_some() => break,
+            () = sleep_until(started), if !given_back => {
+                footprint::give_back();
+                given_back = true;
+            }
             _ = hangup.recv() => if let Some(new) = reload() {
                 house.reconfigure(&new, &log);
             },

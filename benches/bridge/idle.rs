@@ -37,7 +37,7 @@ const SETTLE: std::time::Duration = std::time::Duration::from_millis(500);
 pub(crate) fn memory(_: Effort, report: &mut Report) -> Outcome<()> {
     let alone = {
         let mut bridge = Bridge::simulated()?;
-        bridge.ready(&["id_card", "qr_scanner"])?;
+        bridge.at_home(&["id_card", "qr_scanner"])?;
         resident(bridge.id())?
     };
     let row = Row::figure("RSS, no client", "KB", alone.resident);

@@ -20,6 +20,9 @@ use crate::Outcome;
 /// How long anything here may take before it counts as failed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
 
+/// A second after its start a bridge gives back what only starting needed.
+const AT_HOME: Duration = Duration::from_millis(1500);
+
 /// Where libpcsclite finds the PC/SC service. It looks once in a process's life.
 const SERVICE: &str = "PCSCLITE_CSOCK_NAME";
 
@@ -172,6 +175,14 @@ impl Bridge {
             format!("the bridge: {error}; its last words: {}", log.lines().last().unwrap_or("none"))
                 .into()
         })
+    }
+
+    /// Waits until the bridge has started, its devices are ready, and it has given back what only
+    /// starting needed; then one more client asks for the status and goes.
+    pub(crate) fn at_home(&mut self, devices: &[&str]) -> Outcome<()> {
+        self.ready(devices)?;
+        std::thread::sleep(AT_HOME);
+        self.ready(devices)
     }
 
     /// Waits until each of these devices is ready.

@@ -96,6 +96,7 @@ fn cold(effort: Effort, request: &str, report: &mut Report) -> Outcome<()> {
     for _ in 0..effort.starts {
         forget(Path::new("/usr/share/fonts"))?;
         let mut side = BridgeSide::start()?;
+        side.bridge.at_home(&["printer"])?;
         resident.push(memory(side.bridge.id())?.resident);
         last.push(side.print(request)?.last);
     }

@@ -317,7 +317,7 @@ pub async fn run(mut port: Box<dyn Port>, mut driver: impl Driver, status: Statu
             () = driver.wanted() => {}
             () = port.vanished() => {}
         }
-        let trouble = match port.open(driver.baud()) {
+        let trouble = match port.open(driver.baud()).await {
             Ok(line) => {
                 status.count("opened");
                 match driver.run(line, &status).await {

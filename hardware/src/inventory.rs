@@ -54,6 +54,8 @@ pub struct Inventory {
     pub usb_readers: Vec<UsbReader>,
     /// The outputs of the X server of our own session, or why it could not be asked.
     pub x_outputs: Result<Vec<ListedOutput>, String>,
+    /// The same of the Wayland compositor of our own session, which has to have a layer shell.
+    pub wayland_outputs: Result<Vec<ListedOutput>, String>,
     /// What can speak.
     pub speech: Vec<SpeechService>,
 }
@@ -125,6 +127,8 @@ pub struct Display {
     pub connector: String,
     /// The mode it prefers, such as `1920x1080`.
     pub mode: Option<String>,
+    /// The card's device file, by the name that stays if there is one.
+    pub card: String,
 }
 
 /// One input device.
@@ -157,15 +161,17 @@ impl Inventory {
     pub fn read() -> Self {
         let card_readers = CardReaders::ask(CARD_READERS_LIMIT);
         let x_outputs = screen_outputs::of_x();
+        let wayland_outputs = screen_outputs::of_wayland();
         Self {
             gpio_lines: gpio::lines(),
             x_outputs,
+            wayland_outputs,
             ..Self::read_under(Path::new("/"), card_readers)
         }
     }
 
     /// Looks at the machine whose root folder this is, with the card readers given, and without its
-    /// GPIO lines and X server.
+    /// GPIO lines and display servers.
     pub fn read_under(root: &Path, card_readers: CardReaders) -> Self {
         Self {
             serial_ports: serial_ports::read(root),
@@ -179,6 +185,7 @@ impl Inventory {
             hid_devices: usb_devices::hid(root),
             usb_readers: usb_devices::readers(root),
             x_outputs: Ok(Vec::new()),
+            wayland_outputs: Ok(Vec::new()),
             speech: speech::read(root),
         }
     }
@@ -238,13 +245,15 @@ fn model(id: &str) -> Option<String> {
 
 fn displays(root: &Path) -> Vec<Display> {
     let outputs = root.join("sys/class/drm");
+    let stable = links(root, "dev/dri/by-path");
     let display = |name: String| {
         let folder = outputs.join(&name);
         let connected = line_of(&folder.join("status"))? == "connected";
-        let (_, connector) = name.split_once('-')?;
+        let (card, connector) = name.split_once('-')?;
         connected.then(|| Display {
             connector: connector.to_owned(),
             mode: line_of(&folder.join("modes")),
+            card: stable.get(card).cloned().unwrap_or_else(|| format!("/dev/dri/{card}")),
         })
     };
     names(&outputs).into_iter().filter_map(display).collect()

@@ -32,6 +32,7 @@ pub mod input;
 pub mod inventory;
 pub mod machine;
 pub mod microphone;
+mod moment;
 pub mod picture;
 pub mod port;
 pub mod pseudonym;

@@ -46,8 +46,21 @@ const FOREVER: &str = "长期";
 /// What stands for a date that there is not.
 const NEVER_WRITTEN: &str = "00000000";
 
-/// A picture of more dots becomes filler: none is printed or shown.
-const MOST_PIXELS: u64 = 16_000_000;
+/// A picture of more dots has none of its size in its place: none is printed or shown.
+const MOST_PIXELS: u64 = 4096 * 4096;
+
+/// How JPEG files begin.
+const JPEG_HEAD: [u8; 3] = [0xFF, 0xD8, 0xFF];
+
+/// Width and height of a JPEG that stands for one whose size is none: one block.
+const SQUARE: u16 = 8;
+
+/// The width and height of a picture by its header, if it has one.
+fn size_of(picture: &[u8]) -> Option<(u32, u32)> {
+    let bounds = Bounds { pixels: MOST_PIXELS, memory: MOST_PIXELS * 12 };
+    let header = crate::picture::examine(picture, bounds).ok()?;
+    Some((header.width, header.height))
+}
 
 /// What replaces personal values in one recording.
 #[derive(Clone)]
@@ -201,26 +214,32 @@ impl Pseudonyms {
         self.bytes("wlt", wlt)
     }
 
-    /// For a JPEG: a JPEG of exactly its length, which shows a small grey square. What is shorter
-    /// than such a picture (some 300 bytes) becomes filler.
+    /// For a JPEG: a grey JPEG of exactly its length and of as many dots; of a small square, if that does
+    /// not fit or it has no size. What is shorter than such a square (160 bytes) becomes filler.
     #[must_use]
     pub fn jpeg(&self, jpeg: &[u8]) -> Vec<u8> {
         let shade = self.stream("jpeg", jpeg).byte();
         let filler = self.bytes("jpeg", jpeg);
-        picture::grey(shade, &filler).unwrap_or(filler)
+        let size = size_of(jpeg).map(|(width, height)| (width.try_into(), height.try_into()));
+        let grey = match size {
+            Some((Ok(width), Ok(height))) => picture::jpeg(shade, width, height, &filler),
+            _ => None,
+        };
+        grey.or_else(|| picture::jpeg(shade, SQUARE, SQUARE, &filler)).unwrap_or(filler)
     }
 
-    /// For a picture of any kind but JPEG: a grey PNG of exactly its length and of as many dots, so that a
-    /// receipt with it stays as long. What is no picture, or is shorter than such a PNG, becomes filler, but for
-    /// the mark of its kind and a PNG's head.
+    /// For a picture of any kind: a grey one of exactly its length and of as many dots, so that a receipt with
+    /// it stays as long. A JPEG becomes [`Pseudonyms::jpeg`], any other a PNG. What is no picture, or is
+    /// shorter than such a PNG, becomes filler, but for the mark of its kind and a PNG's head.
     #[must_use]
     pub fn picture(&self, picture: &[u8]) -> Vec<u8> {
+        if picture.starts_with(&JPEG_HEAD) {
+            return self.jpeg(picture);
+        }
         let shade = self.stream("picture", picture).byte();
         let filler = self.bytes("picture", picture);
-        let bounds = Bounds { pixels: MOST_PIXELS, memory: MOST_PIXELS * 8 };
-        let grey = crate::picture::examine(picture, bounds)
-            .ok()
-            .and_then(|header| picture::png(shade, header.width, header.height, &filler));
+        let grey = size_of(picture)
+            .and_then(|(width, height)| picture::png(shade, width, height, &filler));
         // What is none is refused in the same words: for what it begins as.
         grey.unwrap_or_else(|| picture::begun(picture, filler))
     }

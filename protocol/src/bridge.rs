@@ -113,6 +113,10 @@ pub struct Limits {
     pub max_bytes: u64,
     /// So many calls of one connection are under way; then they are answered `device_busy`.
     pub max_calls: u64,
+    /// How long nobody must operate the kiosk until `ampeOperationTimeout` fires, in milliseconds; 0:
+    /// never.
+    #[serde(default)]
+    pub operation_timeout: u64,
 }
 
 /// One device of `bridge.describe`.

@@ -34,6 +34,7 @@ pub(super) fn describe(
     let config = bridge.config();
     let (listen, limits) = (&config.listen, &config.limits);
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let names = |names: &mut dyn Iterator<Item = &'static str>| names.map(str::to_owned).collect();
     let device = |device: &Device| {
         let told = bridge.status_of(device);
@@ -53,6 +54,7 @@ pub(super) fn describe(
             max_frames: number(limits.waiting_frames),
             max_bytes: number(limits.waiting_bytes),
             max_calls: number(limits.calls_per_connection),
+            operation_timeout: config.timeouts.operation.map_or(0, millis),
         },
         devices: bridge.devices.all().map(device).collect(),
     }))

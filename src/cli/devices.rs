@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use hharome_hardware::buzzer::Family;
 use hharome_hardware::inventory::{
-    CardReader, CardReaders, InputDevice, Inventory, ListedLine, ListedOutput, Presence,
+    CardReader, CardReaders, Display, InputDevice, Inventory, ListedLine, ListedOutput, Presence,
     ProximitySensor, ReaderKind, SerialPort, SpeechService,
 };
 use hharome_hardware::port::pcsc::ReaderPattern;
@@ -146,23 +146,22 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
                 .iter()
                 .map(|display| Item {
                     words: joined(&[Some(&display.connector), display.mode.as_deref()]),
-                    facts: json!({ "connector": display.connector, "mode": display.mode }),
-                    config: second
-                        .then(|| snippet("second_screen", "x11", &[]))
-                        .into_iter()
-                        .collect(),
+                    facts: json!({
+                        "connector": display.connector,
+                        "mode": display.mode,
+                        "card": display.card,
+                    }),
+                    config: if second { of_display(display) } else { Vec::new() },
                 })
                 .collect(),
         ),
-        match &inventory.x_outputs {
-            Ok(outputs) => {
-                group("Outputs of the X server", "x_outputs", outputs.iter().map(output).collect())
-            }
-            Err(why) => Group {
-                note: Some(why.clone()),
-                ..group("Outputs of the X server", "x_outputs", Vec::new())
-            },
-        },
+        outputs("Outputs of the X server", "x_outputs", "x11", &inventory.x_outputs),
+        outputs(
+            "Outputs of the Wayland compositor",
+            "wayland_outputs",
+            "wayland",
+            &inventory.wayland_outputs,
+        ),
         group(
             "Input devices",
             "input_devices",
@@ -183,14 +182,34 @@ fn groups(inventory: &Inventory) -> Vec<Group> {
     ]
 }
 
-fn output(output: &ListedOutput) -> Item {
+/// With a display server and without one.
+fn of_display(display: &Display) -> Vec<String> {
+    let place = [("output", display.connector.as_str()), ("card", &display.card)];
+    vec![snippet("second_screen", "x11", &[]), snippet("second_screen", "kms", &place)]
+}
+
+/// The outputs of a display server, or why it cannot be asked.
+fn outputs(
+    title: &'static str,
+    key: &'static str,
+    driver: &str,
+    outputs: &Result<Vec<ListedOutput>, String>,
+) -> Group {
+    let (note, items) = match outputs {
+        Ok(outputs) => (None, outputs.iter().map(|one| output(one, driver)).collect()),
+        Err(why) => (Some(why.clone()), Vec::new()),
+    };
+    Group { title, key, note, items }
+}
+
+fn output(output: &ListedOutput, driver: &str) -> Item {
     let ListedOutput { name, width, height, for_customers } = output;
     let size = format!("{width}x{height}");
     Item {
         words: joined(&[Some(name), Some(&size)]),
         facts: json!({ "name": name, "width": width, "height": height }),
         config: for_customers
-            .then(|| snippet("second_screen", "x11", &[("output", name)]))
+            .then(|| snippet("second_screen", driver, &[("output", name)]))
             .into_iter()
             .collect(),
     }

@@ -9,6 +9,7 @@ fn inventory() -> Inventory {
     let display = |connector: &str| Display {
         connector: connector.to_owned(),
         mode: Some("1920x1080".to_owned()),
+        card: "/dev/dri/card0".to_owned(),
     };
     Inventory {
         serial_ports: vec![SerialPort {
@@ -57,6 +58,7 @@ fn inventory() -> Inventory {
         hid_devices: Vec::new(),
         usb_readers: Vec::new(),
         x_outputs: Ok(vec![output("eDP-1", false), output("HDMI-1", true)]),
+        wayland_outputs: Ok(vec![output("eDP-1", false), output("HDMI-A-1", true)]),
         speech: vec![
             SpeechService::Server {
                 socket: "/run/user/1000/speech-dispatcher/speechd.sock".to_owned(),
@@ -129,6 +131,7 @@ fn empty() -> Inventory {
         hid_devices: Vec::new(),
         usb_readers: Vec::new(),
         x_outputs: Err("no X display is named".to_owned()),
+        wayland_outputs: Err("no Wayland session is named".to_owned()),
         speech: Vec::new(),
     }
 }
@@ -288,7 +291,7 @@ fn one_display_is_no_second_screen() {
 }
 
 #[test]
-fn outputs_of_the_x_server_are_offered_but_for_the_operators() {
+fn outputs_of_display_servers_are_offered_but_for_the_operators() {
     let text = printed(&inventory(), false);
     let expected = "Outputs of the X server
   eDP-1  1920x1080
@@ -296,8 +299,16 @@ fn outputs_of_the_x_server_are_offered_but_for_the_operators() {
       [second_screen]
       driver = \"x11\"
       output = \"HDMI-1\"
+
+Outputs of the Wayland compositor
+  eDP-1  1920x1080
+  HDMI-A-1  1920x1080
+      [second_screen]
+      driver = \"wayland\"
+      output = \"HDMI-A-1\"
 ";
     assert!(text.contains(expected), "{text}");
+    assert_eq!(object(&empty())["wayland_outputs_note"], "no Wayland session is named");
     assert_eq!(object(&empty())["x_outputs_note"], "no X display is named");
 }
 

@@ -31,6 +31,11 @@ use super::{Target, WRONG, call, complain};
   hharome simulate microphone fault gap        or unplug, held, stall, fast, none
   hharome simulate infrared come               or go, or pulse: somebody comes and is gone again
   hharome simulate infrared fault silence      or unplug, none
+  hharome simulate input touch                 or key: somebody operates the kiosk
+  hharome simulate input type 690123           on a US keyboard
+  hharome simulate input fault unplug          or none
+  hharome simulate qr_scanner fault unplug     or silence, cut-frame, none
+  hharome simulate buzzer fault unplug         or none
   hharome simulate cpu_card fault vanish       or silence, mute, occupied, unplug, none
   hharome simulate speech fault silence        or refuse, unplug, none
   hharome simulate printer fault paper-out     or near-end, cover-open, offline, cutter, hot, broken,

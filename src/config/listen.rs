@@ -121,7 +121,8 @@ section! {
     /// the daemon is a service of the system; these keys say where that session is. The daemon's user
     /// also needs its permission.
     Session {
-        /// The session's folder of sockets: speech-dispatcher, PipeWire and PulseAudio are there.
+        /// The session's folder of sockets: speech-dispatcher, PipeWire, PulseAudio and the Wayland
+        /// compositor are there.
         /// Left out: $XDG_RUNTIME_DIR.
         runtime_dir: Option<PathBuf> = None;
         "runtime_dir", Example(r#""/run/user/1000""#), optional(path()), Restart;
@@ -131,6 +132,11 @@ section! {
         /// The file with the cookie that lets programs use that display. Left out: $XAUTHORITY.
         xauthority: Option<PathBuf> = None;
         "xauthority", Example(r#""/home/kiosk/.Xauthority""#), optional(path()), Restart;
+        /// The Wayland compositor of the second screen: the name of its socket in runtime_dir, or its
+        /// path. Left out: $WAYLAND_DISPLAY, or with another runtime_dir than the daemon's own the only
+        /// compositor that answers there.
+        wayland_display: Option<String> = None;
+        "wayland_display", Example(r#""wayland-1""#), optional(name("a compositor's socket, such as wayland-1")), Restart;
     }
 }
 
@@ -150,6 +156,14 @@ impl Session {
         self.runtime_dir.clone().or_else(own).unwrap_or_else(|| {
             Path::new("/run/user").join(rustix::process::getuid().as_raw().to_string())
         })
+    }
+
+    /// The name or path of the Wayland compositor's socket; `None`: whichever answers in the session's
+    /// folder of sockets. `$WAYLAND_DISPLAY` is about the daemon's own session and no other.
+    #[must_use]
+    pub fn compositor(&self) -> Option<String> {
+        let own = || env::var("WAYLAND_DISPLAY").ok().filter(|name| !name.is_empty());
+        self.wayland_display.clone().or_else(|| self.runtime_dir.is_none().then(own).flatten())
     }
 }
 

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use toml::de::DeTable;
 
 use super::rule::{Rule, kind};
+use super::words::{NONE, SIMULATED};
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +81,8 @@ pub(super) struct Key {
     pub(super) shown: Shown,
     /// What is allowed, in words.
     pub(super) allowed: String,
+    /// The drivers that use it; none where all do, and in sections without drivers.
+    pub(super) drivers: &'static [&'static str],
 }
 
 /// What `section!` gives every section.
@@ -101,13 +104,15 @@ pub(super) trait Section: Sized {
 }
 
 /// Describes a section. A row is: documentation, field, type, default; key as it stands in the
-/// file, what the commented file shows, rule, and how a change takes effect.
+/// file, what the commented file shows, rule, how a change takes effect, and, where not all drivers
+/// use it, for which it is.
 macro_rules! section {
     ($(#[doc = $about:literal])+ $section:ident {
         $(
             $(#[doc = $doc:literal])+
             $field:ident: $type:ty = $default:expr;
-            $key:literal, $shown:ident($text:expr), $rule:expr, $change:ident;
+            $key:literal, $shown:ident($text:expr), $rule:expr, $change:ident
+            $(, for [$($driver:literal),+])?;
         )+
     }) => {
         $(#[doc = $about])+
@@ -134,6 +139,7 @@ macro_rules! section {
                         let rule: $crate::config::rule::Rule<$type> = $rule;
                         rule.allowed
                     },
+                    drivers: &[$($($driver),+)?],
                 },)+]
             }
 
@@ -172,6 +178,7 @@ pub(super) struct Document<'t> {
     file: &'t str,
     tables: &'t DeTable<'t>,
     mistakes: Vec<Mistake>,
+    unused: Vec<String>,
 }
 
 /// The entries of one section while it is read.
@@ -185,7 +192,7 @@ pub(super) struct Entries<'d, 't> {
 impl<'t> Document<'t> {
     /// A document over tables that [`tables`] made from the same text.
     pub(super) fn new(text: &'t str, file: &'t str, tables: &'t DeTable<'t>) -> Self {
-        Self { text, file, tables, mistakes: Vec::new() }
+        Self { text, file, tables, mistakes: Vec::new(), unused: Vec::new() }
     }
 
     /// Notes every top-level entry that is none of these sections.
@@ -219,7 +226,37 @@ impl<'t> Document<'t> {
         let mut entries = Entries { document: self, section: name, table, taken: BTreeSet::new() };
         let section = S::read(&mut entries);
         entries.refuse_the_rest();
+        if let Some(table) = table {
+            self.look_for_unused::<S>(name, table);
+        }
         section
+    }
+
+    /// Notes every key that the section's driver does not use. What stands beside no driver, or a
+    /// simulated one, is kept there for the real one.
+    fn look_for_unused<S: Section>(&mut self, name: &'static str, table: &DeTable<'_>) {
+        let value = |key: &str| table.iter().find(|(name, _)| name.get_ref() == key);
+        let driver = value("driver").and_then(|(_, value)| value.get_ref().as_str());
+        let Some(driver) = driver.filter(|driver| ![NONE, SIMULATED].contains(driver)) else {
+            return;
+        };
+        let written = S::keys().into_iter().filter(|key| value(key.name).is_some());
+        for Key { name: key, drivers, .. } in written {
+            if drivers.is_empty() || drivers.contains(&driver) {
+                continue;
+            }
+            let (file, line) = (self.file, self.line_of(name, Some(key)));
+            let those = drivers.iter().map(|driver| format!("{driver:?}")).collect::<Vec<_>>();
+            let those = those.join(", ");
+            self.unused.push(format!(
+                "{file}:{line}: [{name}] {key}: driver {driver:?} does not use it, only {those}"
+            ));
+        }
+    }
+
+    /// Takes out what was noted of keys that nothing uses, in the order of the sections.
+    pub(super) fn unused(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.unused)
     }
 
     /// Notes a mistake at a key, or at its section where the key is absent.

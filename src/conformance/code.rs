@@ -67,17 +67,11 @@ fn event(code: &str) -> Value {
 }
 
 async fn waits(cx: &Context, task: &str) -> Result<Wire, Mismatch> {
-    let mut wire = cx.connect().await?;
-    wire.send(ask(task)).await?;
-    wire.settled().await?;
-    Ok(wire)
+    cx.waits(ask(task)).await
 }
 
 async fn listens(cx: &Context) -> Result<Wire, Mismatch> {
-    let mut wire = cx.connect().await?;
-    let on = wire.ask(r#"{"on":"initQRListener"}"#).await?;
-    cx.equal(&on, &json!({"on": "initQRListener", "success": true, "message": "成功"}))?;
-    Ok(wire)
+    cx.listens("initQRListener").await
 }
 
 async fn timeout(cx: Context) -> Outcome {

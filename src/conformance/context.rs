@@ -17,6 +17,10 @@ use super::{Mismatch, Outcome, check};
 /// How long a device has to come into a state, such as after it was plugged in.
 const DEVICE_PATIENCE: Duration = Duration::from_secs(8);
 
+/// An event may be so much late on a busy machine, and so much early by the clocks' grain.
+pub(super) const LATE: Duration = Duration::from_millis(1500);
+const EARLY: Duration = Duration::from_millis(50);
+
 /// How often the state of a device is asked for meanwhile.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -62,6 +66,22 @@ impl Context {
         Ok(wire)
     }
 
+    /// A new connection with a call under way that waits: a later request is answered before it.
+    pub(super) async fn waits(&self, call: String) -> Result<Wire, Mismatch> {
+        let mut wire = self.connect().await?;
+        wire.send(call).await?;
+        wire.settled().await?;
+        Ok(wire)
+    }
+
+    /// A new connection that is on this channel.
+    pub(super) async fn listens(&self, channel: &str) -> Result<Wire, Mismatch> {
+        let mut wire = self.connect().await?;
+        let reply = wire.ask(json!({"on": channel}).to_string()).await?;
+        self.equal(&reply, &json!({"on": channel, "success": true, "message": "成功"}))?;
+        Ok(wire)
+    }
+
     /// A new connection on which no token line was sent yet.
     pub(super) async fn connect_without_token(&self) -> Result<Wire, Mismatch> {
         let number = self.connections.fetch_add(1, Ordering::Relaxed) + 1;
@@ -85,6 +105,12 @@ impl Context {
     pub(super) fn time_limit(&self) -> Result<Duration, Mismatch> {
         let limit = self.target.time_limit;
         limit.ok_or_else(|| Mismatch::NotTried("the time limit is not known".to_owned()))
+    }
+
+    /// How long nobody must operate the kiosk until that is told.
+    pub(super) fn countdown(&self) -> Result<Duration, Mismatch> {
+        let countdown = self.target.portrait.as_ref().and_then(Portrait::countdown);
+        countdown.ok_or_else(|| Mismatch::NotTried("the countdown is not known".to_owned()))
     }
 
     /// A frame as a report may show it.
@@ -218,6 +244,14 @@ impl Context {
         }
         Ok(())
     }
+}
+
+/// It is now so long after the start, or not much later.
+pub(super) fn is_due(begun: Instant, due: Duration) -> Outcome {
+    let after = begun.elapsed();
+    check(after + EARLY >= due && after < due + LATE, || {
+        format!("an event that is due after {due:?} comes after {after:?}")
+    })
 }
 
 /// `cancelled`, `timed out`: a reply in fixed words, without data.

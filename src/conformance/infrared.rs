@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::context::{Context, plain_reply};
+use super::context::{Context, LATE, is_due, plain_reply};
 use super::groups::{idle_close, refused};
 use super::wire::{Wire, close, request};
-use super::{Case, Mismatch, Need, Outcome, check};
+use super::{Case, Mismatch, Need, Outcome};
 
 const START: &str = "startInfraredInductionListener";
 const STOP: &str = "stopInfraredInductionListener";
@@ -21,10 +21,6 @@ const LISTENS: &[Need] =
 /// The shortest and the longest interval (3.10.1).
 const SHORTEST: Duration = Duration::from_millis(2000);
 const LONGEST: Duration = Duration::from_millis(5000);
-
-/// An event may be so much late on a busy machine, and so much early by the clocks' grain.
-const LATE: Duration = Duration::from_millis(1500);
-const EARLY: Duration = Duration::from_millis(50);
 
 /// What a sensor may need to tell of a change.
 const NOTICED: Duration = Duration::from_millis(300);
@@ -80,14 +76,6 @@ async fn tells(cx: &Context, wire: &mut Wire, somebody: bool) -> Outcome {
     cx.equal(&wire.next().await?, &event)
 }
 
-/// It is now so long after the start, or not much later.
-fn is_due(begun: Instant, due: Duration) -> Outcome {
-    let after = begun.elapsed();
-    check(after + EARLY >= due && after < due + LATE, || {
-        format!("an event that is due after {due:?} comes after {after:?}")
-    })
-}
-
 async fn every_interval(cx: Context) -> Outcome {
     nobody(&cx).await?;
     let mut wire = cx.connect().await?;
@@ -132,9 +120,7 @@ async fn range(cx: Context) -> Outcome {
 }
 
 async fn on_alone(cx: Context) -> Outcome {
-    let mut listener = cx.connect().await?;
-    let reply = listener.ask(json!({"on": CHANNEL}).to_string()).await?;
-    cx.equal(&reply, &json!({"on": CHANNEL, "success": true, "message": "成功"}))?;
+    let mut listener = cx.listens(CHANNEL).await?;
     nobody(&cx).await?;
     let mut other = cx.connect().await?;
     starts(&cx, &mut other, json!(2000)).await?;

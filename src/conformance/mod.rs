@@ -33,6 +33,7 @@ mod id_number;
 mod infrared;
 mod load;
 mod microphone;
+mod operation;
 mod polling;
 mod psam;
 mod queue;
@@ -62,7 +63,8 @@ pub struct Case {
     pub cites: &'static str,
     /// What must be there for it to be tried.
     needs: &'static [Need],
-    /// Whether it waits for a time limit of the target; such cases are begun first.
+    /// Whether it waits for a time limit of the target, or twice for its countdown; such cases are
+    /// begun first.
     slow: bool,
     run: fn(Context) -> BoxFuture<'static, Outcome>,
 }
@@ -103,6 +105,8 @@ enum Need {
     TokenLine,
     /// Its calls have a time limit, and we know it.
     TimeLimit,
+    /// It tells of operation after a countdown that it names and that may be waited for.
+    Countdown,
 }
 
 /// What is to be run, and where.
@@ -154,6 +158,7 @@ static GROUPS: &[&[Case]] = &[
     screen::CASES,
     speech::CASES,
     receipt::CASES,
+    operation::CASES,
     face::CASES,
     id_number::CASES,
     groups::CASES,

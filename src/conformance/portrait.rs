@@ -13,6 +13,9 @@ use super::wire::{Next, Wire};
 /// How long a target has to describe itself.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A longer countdown of the operation timeout is waited for only when everything is to be tried.
+const LONGEST_COUNTDOWN: Duration = Duration::from_secs(10);
+
 /// What is known of a target before the first case.
 pub(super) struct Portrait {
     description: Value,
@@ -36,6 +39,12 @@ impl Portrait {
     /// A limit, by its key.
     pub(super) fn limit(&self, key: &str) -> Option<usize> {
         self.description["limits"][key].as_u64().and_then(|limit| limit.try_into().ok())
+    }
+
+    /// The countdown of the operation timeout; `None` where it is switched off, or not told.
+    pub(super) fn countdown(&self) -> Option<Duration> {
+        let told = self.description["limits"]["operationTimeout"].as_u64()?;
+        Some(Duration::from_millis(told)).filter(|countdown| !countdown.is_zero())
     }
 
     /// Whether a list of names holds this one.
@@ -111,6 +120,14 @@ pub(super) fn unmet(need: Need, portrait: Option<&Portrait>, means: &Means) -> O
                 ["maxFrameBytes", "maxCalls"].iter().all(|key| target.limit(key).is_some()),
                 "the target tells no limits".to_owned(),
             ),
+            None => Some(undescribed()),
+        },
+        Need::Countdown => match portrait.map(Portrait::countdown) {
+            Some(Some(countdown)) => unless(
+                countdown <= LONGEST_COUNTDOWN || means.all,
+                format!("the countdown takes {countdown:?}; --all tries it, or a shorter one"),
+            ),
+            Some(None) => Some("it is switched off there, or its limit is not told".to_owned()),
             None => Some(undescribed()),
         },
         Need::Lines => unless(means.lines, "only where frames are lines".to_owned()),

@@ -85,6 +85,12 @@ impl Run {
         }
     }
 
+    /// For how long a slow case waits at the most.
+    fn slowest(&self) -> Duration {
+        let countdown = self.target.portrait.as_ref().and_then(Portrait::countdown);
+        self.target.time_limit.max(countdown.map(|countdown| countdown * 2)).unwrap_or(CASE_LIMIT)
+    }
+
     async fn attempt(&self, case: &Case) -> (Duration, Verdict) {
         let mut held = Vec::new();
         // In one order for all cases, so that no two wait for each other.
@@ -98,10 +104,7 @@ impl Run {
         let transcript = Transcript::new(self.open);
         let context = Context::new(Arc::clone(&self.target), transcript.clone());
         self.tidy(case).await;
-        let limit = match self.target.time_limit {
-            Some(waited) if case.slow => waited + SLOW_SURPLUS,
-            _ => CASE_LIMIT,
-        };
+        let limit = if case.slow { self.slowest() + SLOW_SURPLUS } else { CASE_LIMIT };
         let begun = Instant::now();
         let outcome = timeout(limit, (case.run)(context)).await;
         let time = begun.elapsed();

@@ -121,19 +121,12 @@ fn cancelled(task: &str) -> Value {
     plain_reply(ACTION, "open", &json!(task), false, "取消")
 }
 
-/// Sends the call and sees that it waits: a later request is answered before it.
 async fn waits(cx: &Context, task: &str) -> Result<Wire, Mismatch> {
-    let mut wire = cx.connect().await?;
-    wire.send(ask(task)).await?;
-    wire.settled().await?;
-    Ok(wire)
+    cx.waits(ask(task)).await
 }
 
 async fn listens(cx: &Context) -> Result<Wire, Mismatch> {
-    let mut wire = cx.connect().await?;
-    let reply = wire.ask(json!({"on": CHANNEL}).to_string()).await?;
-    cx.equal(&reply, &json!({"on": CHANNEL, "success": true, "message": "成功"}))?;
-    Ok(wire)
+    cx.listens(CHANNEL).await
 }
 
 /// The next frame is the reading of a card, for this task.

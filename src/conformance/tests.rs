@@ -25,6 +25,9 @@ use crate::transport::websocket::WebSocket;
 /// Short enough for a test, and longer than any case waits for a card that must not be read.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
 
+/// Of the operation timeout: half of it is long on a busy machine.
+const COUNTDOWN: Duration = Duration::from_millis(1500);
+
 /// Our bridge in this process, everything simulated, with short time limits.
 struct Ours {
     bridge: Arc<Bridge>,
@@ -42,13 +45,15 @@ impl Ours {
              [microphone]\ndriver = \"simulated\"\n\
              [buzzer]\ndriver = \"simulated\"\n\
              [infrared]\ndriver = \"simulated\"\n\
+             [input]\ndriver = \"simulated\"\n\
              [speech]\ndriver = \"simulated\"\n\
              [printer]\ndriver = \"simulated\"\n\
              [second_screen]\ndriver = \"simulated\"\n\
              [face]\ndriver = \"simulated\"\n\
              [timeouts]\nid_card = {limit}\nqr_code = {limit}\n\
-             social_security_card = {limit}\n[listen]\n{lines}",
-            limit = TIME_LIMIT.as_millis()
+             social_security_card = {limit}\noperation = {countdown}\n[listen]\n{lines}",
+            limit = TIME_LIMIT.as_millis(),
+            countdown = COUNTDOWN.as_millis()
         );
         Self::configured(&text)
     }
@@ -130,7 +135,8 @@ fn not_tried(report: &Report) -> BTreeSet<String> {
 }
 
 /// What can be tried only on a bridge with other devices or calls than the test's.
-const ELSEWHERE: [&str; 3] = ["bridge/jobs", "bridge/record", "bridge/simulate_of_a_real_device"];
+const ELSEWHERE: [&str; 4] =
+    ["bridge/jobs", "bridge/record", "bridge/simulate_of_a_real_device", "operation/switched_off"];
 
 fn assert_only(untried: &BTreeSet<String>, allowed: &[&str]) {
     for name in untried {
@@ -187,6 +193,21 @@ async fn what_an_operator_forbids_or_allows_breaks_no_rule() {
         let not_tried = not_tried(&run(Settings { only, ..settings(door.clone()) }).await);
         let holds = |start: &str| not_tried.iter().any(|name| name.starts_with(start));
         assert!(!holds(tried) && holds(untried), "{not_tried:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_countdown_that_is_switched_off_or_takes_long_breaks_no_rule() {
+    for (countdown, passed) in [(0, vec!["switched_off_it_never_fires"]), (60_000, Vec::new())] {
+        let ours = Ours::configured(&format!(
+            "[input]\ndriver = \"simulated\"\n[timeouts]\noperation = {countdown}\n"
+        ));
+        let only = Some("operation/".to_owned());
+        let report = run(Settings { only, ..settings(ours.unix()) }).await;
+        not_tried(&report);
+        let tried = |case: &&report::Case| matches!(case.verdict, Verdict::Passed);
+        let tried: Vec<_> = report.cases.iter().filter(tried).map(|case| &case.name).collect();
+        assert_eq!(tried, [vec!["the_watcher_answers_as_a_call"], passed].concat(), "{countdown}");
     }
 }
 
@@ -248,3 +269,4 @@ fn addresses_are_told_apart() {
 
 mod fake;
 mod spoilt;
+mod spoilt_sound;

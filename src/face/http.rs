@@ -4,7 +4,7 @@
 //! Each request is a connection of its own, so that nothing of one person is left for the next. It has no
 //! time limit: the driver lets go of the line, and with that of the request.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use hharome_hardware::device::Trouble;
 use hharome_hardware::port::packets::Packets;
-use hharome_hardware::port::{BoxedLine, Line, Port, PortError};
+use hharome_hardware::port::{BoxedLine, Line, Opening, Port};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
@@ -97,10 +97,10 @@ impl HttpEngine {
 }
 
 impl Port for HttpEngine {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
+    fn open(&mut self, _: u32) -> Opening<'_> {
         let (near, far) = tokio::io::duplex(LINE_BUFFER);
         tokio::spawn(serve(far, self.url.clone(), Arc::clone(&self.kept)));
-        Ok(Box::new(EngineLine(near)))
+        Box::pin(ready(Ok(Box::new(EngineLine(near)) as BoxedLine)))
     }
 
     fn worth_opening<'a>(

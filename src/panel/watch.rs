@@ -27,8 +27,8 @@ use crate::recording::recorder::ClientEvent;
 /// How long things are gathered before they are told: what people see as at once, and few events.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// Things that wait to be told: at more than 40,000 a second nobody reads along.
-const WAITING: usize = 2048;
+/// Things that wait to be told: at more than 20,000 a second nobody reads along.
+const WAITING: usize = 1024;
 
 /// Bytes of the frames among them.
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
@@ -151,16 +151,16 @@ impl Watch {
                 loop {
                     listening.0.0.filled.notified().await;
                     sleep(GATHER).await;
-                    let Queue { things, missed, .. } = listening.0.take();
-                    let mask = Arc::clone(&mask);
-                    // A large frame takes its milliseconds.
-                    let masked = tokio::task::spawn_blocking(move || told(&mask, clock, things));
-                    let Ok(mut frames) = masked.await else { continue };
-                    let mut missed = missed;
-                    while missed > 0 || !frames.is_empty() {
-                        let rest = frames.split_off(frames.len().min(TOLD));
+                    let Queue { things, mut missed, .. } = listening.0.take();
+                    let mut things = things.into_iter();
+                    while missed > 0 || things.len() > 0 {
+                        let (mask, some) =
+                            (Arc::clone(&mask), things.by_ref().take(TOLD).collect());
+                        // A large frame takes its milliseconds.
+                        let masked = tokio::task::spawn_blocking(move || told(&mask, clock, some));
+                        let Ok(frames) = masked.await else { break };
                         publisher.publish(&FramesEvent { frames, missed });
-                        (frames, missed) = (rest, 0);
+                        missed = 0;
                     }
                 }
             })

@@ -20,6 +20,7 @@ use hharome_hardware::pseudonym::Pseudonyms;
 use hharome_hardware::receipt::redact::ReceiptRedactor;
 use hharome_hardware::redact::packets::PacketRedactor;
 use hharome_hardware::redact::{At, Redact};
+use hharome_hardware::screen::redact::ScreenRedactor;
 use hharome_hardware::social_security::redact::SocialSecurityRedactor;
 use hharome_hardware::speech::redact::SpeechRedactor;
 
@@ -187,6 +188,7 @@ impl Redactors {
             "microphone" => Box::<SoundRedactor>::default(),
             "infrared" => Box::new(SensorRedactor::new(self.kinds.sensor)),
             "printer" => Box::new(ReceiptRedactor::new(pseudonyms)),
+            "second_screen" => Box::new(ScreenRedactor::new(pseudonyms)),
             "speech" => Box::new(SpeechRedactor::new(pseudonyms)),
             "social_security_card" => Box::new(SocialSecurityRedactor::new(pseudonyms)),
             // What a reader of ID cards says is the strictest reading of any bytes: all that is no

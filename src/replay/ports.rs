@@ -9,6 +9,7 @@ use hharome_hardware::port::card::CardPort;
 use hharome_hardware::port::replay::cards::replayed_card_port;
 use hharome_hardware::port::replay::{Findings, Settings, Timeline, replayed_port};
 use hharome_hardware::receipt::replayed::{AskedPort, AskedTape};
+use hharome_hardware::screen::replayed::{ReducedPort, ReducedTape};
 
 use crate::outside::{RecordedPhotos, RecordedPorts};
 use crate::recording::format::{PhotoLine, unhex};
@@ -78,6 +79,13 @@ impl RecordedPorts for FolderPorts {
             let tape = AskedTape::new(tape);
             let port = replayed_port(device, tape, timeline, settings, findings);
             return Box::new(AskedPort(port));
+        }
+        if device == "second_screen" {
+            // A picture goes out in no time here.
+            let settings = Settings { leisurely: true, ..settings };
+            let tape = ReducedTape::new(tape);
+            let port = replayed_port(device, tape, timeline, settings, findings);
+            return Box::new(ReducedPort(port));
         }
         Box::new(replayed_port(device, tape, timeline, settings, findings))
     }

@@ -2,7 +2,7 @@
 //!
 //! What a command prints goes nowhere. One that is late is killed with all that it has started.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hharome_hardware::device::Trouble;
 use hharome_hardware::port::packets::{Packets, packet};
-use hharome_hardware::port::{BoxedLine, Line, Port, PortError};
+use hharome_hardware::port::{BoxedLine, Line, Opening, Port};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::process::{Child, Command};
@@ -42,17 +42,17 @@ pub struct Hooks {
 }
 
 impl Port for Hooks {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
+    fn open(&mut self, _: u32) -> Opening<'_> {
         let (near, far) = tokio::io::duplex(LINE_BUFFER);
         tokio::spawn(serve(far, self.clone()));
-        Ok(Box::new(HooksLine(near)))
+        Box::pin(ready(Ok(Box::new(HooksLine(near)) as BoxedLine)))
     }
 
     fn worth_opening<'a>(
         &'a mut self,
         _: &'a Trouble,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        Box::pin(std::future::ready(()))
+        Box::pin(ready(()))
     }
 }
 

@@ -12,12 +12,12 @@ use std::io::Cursor;
 use super::fixture::{Client, Daemon, hharome, kind, soon, write_config};
 use super::x_server::{CUSTOMERS, OPERATORS, XClient, XServer};
 
-const RED: [u8; 3] = [200, 0, 0];
-const BLUE: [u8; 3] = [0, 0, 200];
-const BLACK: [u8; 3] = [0; 3];
+pub(crate) const RED: [u8; 3] = [200, 0, 0];
+pub(crate) const BLUE: [u8; 3] = [0, 0, 200];
+pub(crate) const BLACK: [u8; 3] = [0; 3];
 
 /// A PNG of one colour.
-fn png(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
+pub(crate) fn png(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());
     let picture = RgbImage::from_pixel(width, height, Rgb(colour));
     picture.write_to(&mut file, ImageFormat::Png).expect("memory");
@@ -25,34 +25,34 @@ fn png(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
 }
 
 /// A picture that fills the customer's screen.
-fn full(colour: [u8; 3]) -> Vec<u8> {
+pub(crate) fn full(colour: [u8; 3]) -> Vec<u8> {
     png(64, 48, colour)
 }
 
-async fn open(client: &mut Client, base64: &str) -> Value {
+pub(crate) async fn open(client: &mut Client, base64: &str) -> Value {
     let params = json!({ "secondaryScreenBase64": base64 });
     let frame = json!({"action": "openSecondaryScreen", "taskId": "o", "params": params});
     client.ask(&frame.to_string()).await
 }
 
-async fn shows(client: &mut Client, file: &[u8]) {
+pub(crate) async fn shows(client: &mut Client, file: &[u8]) {
     let reply = open(client, &STANDARD.encode(file)).await;
     assert_eq!((&reply["success"], &reply["message"]), (&json!(true), &json!("成功")), "{reply}");
     assert_eq!(reply["data"], json!({}));
 }
 
-async fn close(client: &mut Client) -> Value {
+pub(crate) async fn close(client: &mut Client) -> Value {
     client.ask(r#"{"action":"closeSecondaryScreen","taskId":"c","params":{}}"#).await
 }
 
-async fn state(client: &mut Client) -> i64 {
+pub(crate) async fn state(client: &mut Client) -> i64 {
     let frame = r#"{"action":"getSecondaryScreenState","taskId":"s","params":{}}"#;
     let reply = client.ask(frame).await;
     assert_eq!(reply["success"], true, "{reply}");
     reply["data"]["getSecondaryScreenState"].as_i64().expect("a number")
 }
 
-async fn until_state(client: &mut Client, wanted: i64) {
+pub(crate) async fn until_state(client: &mut Client, wanted: i64) {
     let asked = async {
         while state(client).await != wanted {
             tokio::task::yield_now().await;
@@ -61,7 +61,7 @@ async fn until_state(client: &mut Client, wanted: i64) {
     soon(&format!("the state is {wanted}"), asked).await;
 }
 
-async fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     let looked = async {
         while !holds() {
             tokio::task::yield_now().await;
@@ -70,11 +70,11 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
     soon(what, looked).await;
 }
 
-fn all(pixels: &[[u8; 3]], colour: [u8; 3]) -> bool {
+pub(crate) fn all(pixels: &[[u8; 3]], colour: [u8; 3]) -> bool {
     pixels.iter().all(|pixel| *pixel == colour)
 }
 
-fn none(pixels: &[[u8; 3]], colour: [u8; 3]) -> bool {
+pub(crate) fn none(pixels: &[[u8; 3]], colour: [u8; 3]) -> bool {
     pixels.iter().all(|pixel| *pixel != colour)
 }
 
@@ -389,7 +389,7 @@ async fn an_x_server_that_dies_costs_nothing_but_the_time_until_it_is_back() {
 }
 
 /// The process that holds the display.
-fn holder(daemon: &Daemon) -> Option<Pid> {
+pub(crate) fn holder(daemon: &Daemon) -> Option<Pid> {
     let parent = daemon.pid().to_string();
     let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
     let child = children.ok()?.split_whitespace().next()?.parse().ok()?;

@@ -92,3 +92,19 @@ async fn a_sound_card_is_heard_sample_by_sample_before_and_after_it_was_pulled_o
         sound_card::plug_in().await;
     }
 }
+
+#[tokio::test]
+async fn a_sound_card_that_nobody_listens_to_is_known_to_be_pulled_out_and_plugged_in_again() {
+    let machine = machine::take().await;
+    machine.load(&SOUND_MODULES);
+    let sections = "[microphone]\ndriver = \"alsa\"\ndevice = \"plughw:CARD=Loopback\"\n";
+    let daemon = Daemon::start("", sections).await;
+    for _ in 0..2 {
+        daemon.ready("microphone").await;
+        let pulled = tokio::task::spawn_blocking(sound_card::pull_out);
+        daemon.device("microphone", |device| device["state"] == "absent").await;
+        soon("the card goes", pulled).await.expect("no panic");
+        sound_card::plug_in().await;
+    }
+    daemon.ready("microphone").await;
+}

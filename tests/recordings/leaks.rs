@@ -15,10 +15,18 @@ use hharome_hardware::virtual_card::social_security::{Contents, Generation, Soci
 /// Characters of base64, so many and more, do not occur by chance.
 const TELLING: usize = 8;
 
-/// The ports whose recordings are looked at: of chip cards, and of devices that hear or are typed on.
+/// The ports whose recordings are looked at: of chip cards, and of devices that hear, show or are typed on.
 /// What ID-card readers and scanners say is found by `hharome recording lint`.
-const PORTS: [&str; 7] =
-    ["cpu_card", "psam_1", "psam_2", "social_security_card", "microphone", "infrared", "input"];
+const PORTS: [&str; 8] = [
+    "cpu_card",
+    "psam_1",
+    "psam_2",
+    "social_security_card",
+    "microphone",
+    "infrared",
+    "input",
+    "second_screen",
+];
 
 /// All that no recording may hold.
 pub(crate) struct Secrets(Vec<Secret>);

@@ -110,6 +110,26 @@ impl Queue {
     }
 }
 
+impl Queue {
+    /// The buzzer cannot be used: tells the beep that was to be the `first`, if one was. Ends with the
+    /// next one, for which it is looked for again, or when that is worth it without one.
+    async fn after(
+        &mut self,
+        trouble: &Trouble,
+        first: Option<Beep>,
+        worth_opening: impl Future<Output = ()>,
+    ) -> Option<Beep> {
+        if let Some(beep) = first {
+            beep.answer(Err(trouble.clone()));
+        }
+        tokio::select! {
+            biased;
+            beep = self.next() => Some(beep),
+            () = worth_opening => None,
+        }
+    }
+}
+
 fn ended() -> Trouble {
     Trouble::Failed { detail: "the task of the buzzer has ended".to_owned() }
 }

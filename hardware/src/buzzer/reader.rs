@@ -52,14 +52,8 @@ impl BuzzerTask {
                 Err(fault) => trouble(fault),
             };
             self.status.trouble(&trouble);
-            if let Some(beep) = first.take() {
-                beep.answer(Err(trouble.clone()));
-            }
-            first = tokio::select! {
-                biased;
-                beep = self.queue.next() => Some(beep),
-                () = port.worth_opening(&trouble) => None,
-            };
+            let worth_opening = port.worth_opening(&trouble);
+            first = self.queue.after(&trouble, first.take(), worth_opening).await;
         }
     }
 

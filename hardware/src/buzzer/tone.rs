@@ -52,7 +52,7 @@ impl ToneBuzzer {
         // A beep that has come while the beeper was not usable: it is looked for again.
         let mut first = None;
         loop {
-            let trouble = match port.open(0) {
+            let trouble = match port.open(0).await {
                 Ok(line) => {
                     self.status.count("opened");
                     let mut talk = Talk { line, records: Records::default() };
@@ -61,14 +61,8 @@ impl ToneBuzzer {
                 Err(error) => error.into(),
             };
             self.status.trouble(&trouble);
-            if let Some(beep) = first.take() {
-                beep.answer(Err(trouble.clone()));
-            }
-            first = tokio::select! {
-                biased;
-                beep = self.queue.next() => Some(beep),
-                () = port.worth_opening(&trouble) => None,
-            };
+            let worth_opening = port.worth_opening(&trouble);
+            first = self.queue.after(&trouble, first.take(), worth_opening).await;
         }
     }
 

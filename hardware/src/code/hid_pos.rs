@@ -13,7 +13,6 @@
 use std::io;
 use std::ops::Range;
 
-use super::framing::MAX_CODE;
 use crate::hid::{Descriptor, Field, Kind};
 use crate::port::carried::{Carrier, Part};
 use crate::port::hidraw::REPORT;
@@ -96,14 +95,20 @@ impl ScanReport {
         })
     }
 
+    /// Whether the code of a report without its number goes on; `None` if the report ends before
+    /// that.
+    fn goes_on(&self, report: &[u8]) -> Option<bool> {
+        match self.goes_on {
+            Some((at, bits)) => Some(report.get(at)? & bits != 0),
+            None => Some(false),
+        }
+    }
+
     /// The bytes of the code in a report without its number, and whether it goes on; `None` if the
     /// report is not what it should be.
     fn code(&self, report: &[u8]) -> Option<(Range<usize>, bool)> {
         let data = report.get(self.data.clone())?;
-        let goes_on = match self.goes_on {
-            Some((at, bits)) => report.get(at)? & bits != 0,
-            None => false,
-        };
+        let goes_on = self.goes_on(report)?;
         let length = match self.length {
             Some(at) => usize::from(*report.get(at)?),
             None if goes_on => data.len(),
@@ -181,12 +186,15 @@ impl Carrier for ScanCarrier {
         };
         let report = packet.data.get(from..).unwrap_or_default();
         let Some((code, goes_on)) = layout.code(report) else {
+            let goes_on = layout.goes_on(report) == Some(true);
             parts.push(Part::Padding(0..packet.data.len()));
-            if self.begun && !self.torn {
-                // What has come of the code is thrown away as one that is too long.
-                parts.push(Part::Made([&[0xFF; MAX_CODE + 1][..], &END].concat()));
+            if !self.torn {
+                parts.extend([Part::Lost, Part::Made(END.to_vec())]);
             }
-            self.torn = self.begun;
+            // Even if it says that it was the last one: the rest of a code would be a wrong code, and
+            // the next code can be scanned again.
+            self.torn |= self.begun || goes_on;
+            self.begun = self.torn;
             return;
         };
         let code = code.start + from..code.end + from;

@@ -14,7 +14,6 @@
 //! one character is not known is not given at all: half a code is a wrong code. Such codes need
 //! the scanner's serial (USB CDC) mode.
 
-use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -28,6 +27,7 @@ use crate::device::{Driver, Status, Trouble};
 use crate::input::Activity;
 use crate::input::layout::{Held, Typed};
 use crate::port::input::{EV_SYN, Records, SYN_DROPPED, SYN_REPORT};
+use crate::port::lossy::Lossy;
 use crate::port::{BoxedLine, Line};
 use crate::source::Source;
 
@@ -66,7 +66,7 @@ impl Driver for KeyboardScanner {
             records: Records::default(),
             held: Held::default(),
             is_state: true,
-            typed: VecDeque::new(),
+            typed: Lossy::default(),
             status: status.clone(),
             activity: self.activity.clone(),
         };
@@ -85,7 +85,7 @@ struct TypedLine {
     held: Held,
     /// What comes is not typed but tells what is held, up to the next `SYN_REPORT`.
     is_state: bool,
-    typed: VecDeque<Typed>,
+    typed: Lossy,
     status: Status,
     activity: Activity,
 }
@@ -99,7 +99,7 @@ impl TypedLine {
                     self.held = Held::default();
                     self.is_state = true;
                     self.status.count("eventsLost");
-                    self.typed.push_back(Typed::Unreadable);
+                    self.typed.lose();
                 }
                 (EV_SYN, SYN_REPORT) => self.is_state = false,
                 _ if self.is_state => {
@@ -107,16 +107,17 @@ impl TypedLine {
                         self.held.event(event);
                     }
                 }
-                _ => match self.held.event(event) {
-                    Typed::Nothing => {}
-                    typed => {
-                        if typed == Typed::Unreadable {
+                _ => {
+                    match self.held.event(event) {
+                        Typed::Nothing => continue,
+                        Typed::Unreadable => {
                             self.status.count("foreignKeys");
+                            self.typed.lose();
                         }
-                        self.typed.push_back(typed);
-                        self.activity.made();
+                        Typed::Character(character) => self.typed.push(&[character]),
                     }
-                },
+                    self.activity.made();
+                }
             }
         }
     }
@@ -138,17 +139,7 @@ impl AsyncRead for TypedLine {
             }
             line.take(piece.filled());
         }
-        while buf.remaining() > 0
-            && let Some(Typed::Character(character)) = line.typed.front().copied()
-        {
-            buf.put_slice(&[character]);
-            line.typed.pop_front();
-        }
-        if buf.filled().is_empty() && buf.remaining() > 0 {
-            line.typed.pop_front();
-            return Poll::Ready(Err(io::ErrorKind::Interrupted.into()));
-        }
-        Poll::Ready(Ok(()))
+        Poll::Ready(line.typed.read(buf))
     }
 }
 

@@ -14,13 +14,15 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::Code;
 use super::framing::{Found, Framer, Framing};
 use super::trigger::Trigger;
 use crate::device::{Driver, Status, Trouble};
+use crate::moment::at;
 use crate::port::BoxedLine;
+use crate::port::lossy::MISSING;
 use crate::source::{Demand, Source};
 
 /// How long a code with a suffix may stop in its middle before its beginning is thrown away, so
@@ -130,8 +132,8 @@ impl SerialScanner {
                             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "unplugged"));
                         }
                         Ok(read) => read,
-                        // A keyboard's word for what it cannot tell.
-                        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                        // Keys that type nothing known, a broken report.
+                        Err(error) if error.kind() == MISSING => {
                             session.framer.lose();
                             continue;
                         }
@@ -233,13 +235,6 @@ impl Session {
                 Ok(())
             }
         }
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

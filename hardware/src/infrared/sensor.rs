@@ -14,12 +14,13 @@ use std::io;
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::judge::{Judge, Threshold};
 use super::language::{Found, Framer, Language, SwitchCode};
 use super::presence::{Presence, Sight};
 use crate::device::{Driver, State, Status, Trouble};
+use crate::moment::at;
 use crate::port::BoxedLine;
 
 /// A sensor that speaks all the time and has said nothing for so long does not know who is there. The
@@ -272,13 +273,6 @@ impl Sensor {
 fn gone(error: Option<io::Error>) -> Trouble {
     let error = error.map_or_else(|| "unplugged".to_owned(), |error| error.to_string());
     Trouble::Absent { detail: format!("the sensor's line is gone: {error}; plug it in again") }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
-    }
 }
 
 #[cfg(test)]

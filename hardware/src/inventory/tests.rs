@@ -199,7 +199,15 @@ fn displays_that_are_plugged_in_have_their_mode() {
         .file("sys/class/drm/card0-DP-1/status", "disconnected\n")
         .file("sys/class/drm/card0/dev", "226:0\n")
         .file("sys/class/drm/version", "drm 1.1.0\n");
-    let expected = Display { connector: "HDMI-A-1".to_owned(), mode: Some("1920x1080".to_owned()) };
+    let expected = |card: &str| Display {
+        connector: "HDMI-A-1".to_owned(),
+        mode: Some("1920x1080".to_owned()),
+        card: card.to_owned(),
+    };
+    assert_eq!(root.read().displays, [expected("/dev/dri/card0")]);
+    // The name that stays whichever card is found first.
+    root.link("dev/dri/by-path/pci-0000:00:02.0-card", "../card0");
+    let expected = expected("/dev/dri/by-path/pci-0000:00:02.0-card");
     assert_eq!(root.read().displays, [expected]);
 }
 

@@ -17,11 +17,12 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::pace::Pace;
 use super::{Deaf, Hearing, Microphone, Sound};
 use crate::device::{Driver, State, Status, Trouble};
+use crate::moment::at;
 use crate::port::BoxedLine;
 use crate::port::packets::{Packet, Packets, packet};
 use crate::port::pcm::{BEGIN, FRAME, GAP, OPENED, OVERRUN, RATE, SOUND, SUSPENDED, TROUBLE};
@@ -252,13 +253,6 @@ impl Session<'_> {
             Some(&SUSPENDED) => self.status.count("suspended"),
             _ => {}
         }
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

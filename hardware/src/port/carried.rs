@@ -15,8 +15,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::lossy::Lossy;
 use super::packets::{DESCRIPTION, Packet, Packets};
-use super::{BoxedLine, Line, Port, PortError};
+use super::{BoxedLine, Line, Opening, Port};
 use crate::device::Trouble;
 
 /// A part of a packet's data. The parts of a packet stand in its order and make it up.
@@ -26,6 +27,8 @@ pub enum Part {
     Carried(Range<usize>),
     /// Bytes of the stream that the packet has not: what its sender leaves away.
     Made(Vec<u8>),
+    /// Here something of the stream is missing: what has begun will not be whole.
+    Lost,
     /// These bytes say how it is carried.
     Stays(Range<usize>),
     /// These carry nothing; they should be zeros.
@@ -69,15 +72,17 @@ impl<C: Carrier + Clone> CarriedPort<C> {
 }
 
 impl<C: Carrier + Clone + 'static> Port for CarriedPort<C> {
-    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
-        let line = self.port.open(baud)?;
-        Ok(Box::new(CarriedLine {
-            line,
-            carrier: self.carrier.clone(),
-            packets: Packets::default(),
-            carried: BytesMut::new(),
-            sending: BytesMut::new(),
-        }))
+    fn open(&mut self, baud: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let line = self.port.open(baud).await?;
+            Ok(Box::new(CarriedLine {
+                line,
+                carrier: self.carrier.clone(),
+                packets: Packets::default(),
+                carried: Lossy::default(),
+                sending: BytesMut::new(),
+            }) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(
@@ -93,7 +98,7 @@ struct CarriedLine<C> {
     carrier: C,
     packets: Packets,
     /// What packets carried and was not read yet.
-    carried: BytesMut,
+    carried: Lossy,
     /// Packets that are being written.
     sending: BytesMut,
 }
@@ -115,9 +120,10 @@ impl<C: Carrier> CarriedLine<C> {
             for part in parts.drain(..) {
                 match part {
                     Part::Carried(range) => {
-                        self.carried.extend_from_slice(packet.data.get(range).unwrap_or_default());
+                        self.carried.push(packet.data.get(range).unwrap_or_default());
                     }
-                    Part::Made(bytes) => self.carried.extend_from_slice(&bytes),
+                    Part::Made(bytes) => self.carried.push(&bytes),
+                    Part::Lost => self.carried.lose(),
                     Part::Stays(_) | Part::Padding(_) => {}
                 }
             }
@@ -167,10 +173,7 @@ impl<C: Carrier> AsyncRead for CarriedLine<C> {
                 return Poll::Ready(Ok(()));
             }
         }
-        let length = self.carried.len().min(buf.remaining());
-        buf.put_slice(self.carried.get(..length).unwrap_or_default());
-        self.carried.advance(length);
-        Poll::Ready(Ok(()))
+        Poll::Ready(self.carried.read(buf))
     }
 }
 

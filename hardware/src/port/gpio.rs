@@ -25,7 +25,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::fed::{FedLine, Feeder, fed_line};
-use super::{BoxedLine, Line, Port, PortError, presence};
+use super::{BoxedLine, Line, Opening, Port, PortError, presence};
 use crate::device::Trouble;
 
 /// Who has the line, in `gpioinfo`.
@@ -196,24 +196,26 @@ impl GpioLine {
 }
 
 impl Port for GpioLine {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let found = self.find()?;
-        let (request, debounced) = self.request(&found)?;
-        let other = |source| PortError::Other { port: self.line.clone(), source };
-        let (stopped, guard) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| other(e.into()))?;
-        let (feeder, line) = fed_line(guard);
-        let edges = Edges {
-            request,
-            offset: found.offset,
-            stopped,
-            debounce: (!debounced).then_some(self.debounce),
-            said: None,
-        };
-        let thread = std::thread::Builder::new().name("gpio".to_owned());
-        thread.spawn(move || edges.watch(feeder)).map_err(other)?;
-        let chip = found.chip;
-        let gone = Box::pin(async move { presence::vanished(&chip).await });
-        Ok(Box::new(OpenLine { line, gone }))
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let found = self.find()?;
+            let (request, debounced) = self.request(&found)?;
+            let other = |source| PortError::Other { port: self.line.clone(), source };
+            let (stopped, guard) = pipe_with(PipeFlags::CLOEXEC).map_err(|e| other(e.into()))?;
+            let (feeder, line) = fed_line(guard);
+            let edges = Edges {
+                request,
+                offset: found.offset,
+                stopped,
+                debounce: (!debounced).then_some(self.debounce),
+                said: None,
+            };
+            let thread = std::thread::Builder::new().name("gpio".to_owned());
+            thread.spawn(move || edges.watch(feeder)).map_err(other)?;
+            let chip = found.chip;
+            let gone = Box::pin(async move { presence::vanished(&chip).await });
+            Ok(Box::new(OpenLine { line, gone }) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(
@@ -403,15 +405,15 @@ impl Edges {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_device_file_that_is_no_gpio_chip_is_an_error_that_says_so() {
+    #[tokio::test]
+    async fn a_device_file_that_is_no_gpio_chip_is_an_error_that_says_so() {
         let mut port = GpioLine {
             line: "null:3".to_owned(),
             active_low: false,
             pull: Pull::AsIs,
             debounce: Duration::from_millis(30),
         };
-        let error = port.open(0).err().unwrap();
+        let error = port.open(0).await.err().unwrap();
         let words = error.to_string();
         assert!(matches!(error, PortError::Other { .. }), "{words}");
         assert!(words.contains("GPIO line null:3") && words.contains("/dev/null"), "{words}");

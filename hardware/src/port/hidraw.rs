@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 
 use super::packets::{DESCRIPTION, Packet, Packets, packet};
 use super::place::Place;
-use super::{BoxedLine, Line, Port, PortError, presence};
+use super::{BoxedLine, Line, Opening, Port, PortError, presence};
 use crate::device::Trouble;
 use crate::hid::Descriptor;
 
@@ -68,37 +68,40 @@ impl HidRaw {
 }
 
 impl Port for HidRaw {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let Some(path) = self.path() else {
-            return Err(PortError::Absent { port: self.place.to_string() });
-        };
-        let port = path.display().to_string();
-        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| match error {
-            Errno::NOENT | Errno::NODEV | Errno::NXIO | Errno::IO => {
-                PortError::Absent { port: port.clone() }
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let Some(path) = self.path() else {
+                return Err(PortError::Absent { port: self.place.to_string() });
+            };
+            let port = path.display().to_string();
+            let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let file =
+                rustix::fs::open(&path, flags, Mode::empty()).map_err(|error| match error {
+                    Errno::NOENT | Errno::NODEV | Errno::NXIO | Errno::IO => {
+                        PortError::Absent { port: port.clone() }
+                    }
+                    Errno::ACCESS | Errno::PERM => PortError::Denied { port: port.clone() },
+                    error => PortError::Other { port: port.clone(), source: error.into() },
+                })?;
+            let other = |source| PortError::Other { port, source };
+            match found::descriptor_of(Path::new("/"), &path).and_then(|descriptor| {
+                (self.wanted)(&Descriptor::parse(&descriptor)).map_err(io::Error::other)?;
+                #[expect(
+                    deprecated,
+                    reason = "the replacement is unsafe, and a File cannot lie about its descriptor"
+                )]
+                let file = AsyncFd::new(Arc::new(File::from(file)))?;
+                Ok(HidLine {
+                    file,
+                    read: packet(DESCRIPTION, &descriptor).into(),
+                    written: Packets::default(),
+                    writing: None,
+                })
+            }) {
+                Ok(line) => Ok(Box::new(line) as BoxedLine),
+                Err(error) => Err(other(error)),
             }
-            Errno::ACCESS | Errno::PERM => PortError::Denied { port: port.clone() },
-            error => PortError::Other { port: port.clone(), source: error.into() },
-        })?;
-        let other = |source| PortError::Other { port, source };
-        match found::descriptor_of(Path::new("/"), &path).and_then(|descriptor| {
-            (self.wanted)(&Descriptor::parse(&descriptor)).map_err(io::Error::other)?;
-            #[expect(
-                deprecated,
-                reason = "the replacement is unsafe, and a File cannot lie about its descriptor"
-            )]
-            let file = AsyncFd::new(Arc::new(File::from(file)))?;
-            Ok(HidLine {
-                file,
-                read: packet(DESCRIPTION, &descriptor).into(),
-                written: Packets::default(),
-                writing: None,
-            })
-        }) {
-            Ok(line) => Ok(Box::new(line)),
-            Err(error) => Err(other(error)),
-        }
+        })
     }
 
     fn worth_opening<'a>(

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{BoxedLine, Port, PortError, fed, glob, presence};
+use super::{BoxedLine, Opening, Port, PortError, fed, glob, presence};
 use crate::device::Trouble;
 
 /// In front of the value from which on something is near.
@@ -99,20 +99,22 @@ fn channel(file: &str) -> Option<&str> {
 }
 
 impl Port for IioProximity {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let port = self.device.clone().unwrap_or_else(|| ANY.to_owned());
-        let Some(found) = self.find() else { return Err(PortError::Absent { port }) };
-        let file = found.folder.join(&found.raw);
-        let mut head = found.near_level.map(|level| format!("{NEAR_LEVEL}{level}\n"));
-        let ask = move || {
-            let value = fs::read_to_string(&file)?;
-            let value: i64 = value.trim().parse().map_err(io::Error::other)?;
-            let text = format!("{}{value}\n", head.take().unwrap_or_default());
-            Ok(Some(Bytes::from(text)))
-        };
-        let line = fed::asking("proximity", self.poll, ask);
-        line.map(|line| Box::new(line) as BoxedLine)
-            .map_err(|source| PortError::Other { port, source })
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let port = self.device.clone().unwrap_or_else(|| ANY.to_owned());
+            let Some(found) = self.find() else { return Err(PortError::Absent { port }) };
+            let file = found.folder.join(&found.raw);
+            let mut head = found.near_level.map(|level| format!("{NEAR_LEVEL}{level}\n"));
+            let ask = move || {
+                let value = fs::read_to_string(&file)?;
+                let value: i64 = value.trim().parse().map_err(io::Error::other)?;
+                let text = format!("{}{value}\n", head.take().unwrap_or_default());
+                Ok(Some(Bytes::from(text)))
+            };
+            let line = fed::asking("proximity", self.poll, ask);
+            line.map(|line| Box::new(line) as BoxedLine)
+                .map_err(|source| PortError::Other { port, source })
+        })
     }
 
     /// The kernel tells of new folders below `/sys` through udev only, so it is looked for.
@@ -170,10 +172,11 @@ mod tests {
         assert_eq!(found, expected);
     }
 
-    #[test]
-    fn a_machine_without_iio_has_none() {
+    #[tokio::test]
+    async fn a_machine_without_iio_has_none() {
         assert_eq!(all_under(Path::new("/nowhere")), []);
-        let port = IioProximity::new(Some("*"), Duration::from_millis(100)).open(0);
-        assert!(matches!(port, Err(PortError::Absent { port }) if port == "*"));
+        let mut port = IioProximity::new(Some("*"), Duration::from_millis(100));
+        let opened = port.open(0).await;
+        assert!(matches!(opened, Err(PortError::Absent { port }) if port == "*"));
     }
 }

@@ -17,7 +17,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-use super::{BoxedLine, Line, Port, PortError, presence};
+use super::{BoxedLine, Line, Opening, Port, PortError, presence};
 use crate::device::Trouble;
 
 /// Some printers end a read at once with nothing, over and over; they are asked no more often.
@@ -37,26 +37,28 @@ impl PrinterDevice {
 }
 
 impl Port for PrinterDevice {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let port = || self.path.display().to_string();
-        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = rustix::fs::open(&self.path, flags, Mode::empty()).map_err(|error| {
-            let port = port();
-            match error {
-                Errno::NOENT | Errno::NODEV | Errno::NXIO => PortError::Absent { port },
-                Errno::ACCESS | Errno::PERM => PortError::Denied { port },
-                // usblp lets one program in at a time.
-                Errno::BUSY => PortError::Held { port },
-                error => PortError::Other { port, source: error.into() },
-            }
-        })?;
-        #[expect(
-            deprecated,
-            reason = "the replacement is unsafe, and an OwnedFd cannot lie about its descriptor"
-        )]
-        let file =
-            AsyncFd::new(file).map_err(|source| PortError::Other { port: port(), source })?;
-        Ok(Box::new(PrinterLine { file, one_way: false, pause: None }))
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let port = || self.path.display().to_string();
+            let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+            let file = rustix::fs::open(&self.path, flags, Mode::empty()).map_err(|error| {
+                let port = port();
+                match error {
+                    Errno::NOENT | Errno::NODEV | Errno::NXIO => PortError::Absent { port },
+                    Errno::ACCESS | Errno::PERM => PortError::Denied { port },
+                    // usblp lets one program in at a time.
+                    Errno::BUSY => PortError::Held { port },
+                    error => PortError::Other { port, source: error.into() },
+                }
+            })?;
+            #[expect(
+                deprecated,
+                reason = "the replacement is unsafe, and an OwnedFd cannot lie about its descriptor"
+            )]
+            let file =
+                AsyncFd::new(file).map_err(|source| PortError::Other { port: port(), source })?;
+            Ok(Box::new(PrinterLine { file, one_way: false, pause: None }) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::mpsc;
 
 use super::far_end::{BoxedFarLine, FarEnd, FarLine, Plug};
-use super::{BoxedLine, Line, Port, PortError};
+use super::{BoxedLine, Line, Opening, Port, PortError};
 use crate::device::Trouble;
 
 /// Bytes that may be under way in one direction: more than the largest frame of any device here,
@@ -59,17 +59,19 @@ impl FarEnd for MemoryFarEnd {
 }
 
 impl Port for MemoryPort {
-    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
-        let absent = || PortError::Absent { port: self.name.clone() };
-        if !self.plug.is_in() {
-            return Err(absent());
-        }
-        let (near, far) = tokio::io::duplex(LINE_BUFFER);
-        let baud = Arc::new(AtomicU32::new(baud));
-        let far = MemoryFarLine { stream: far, baud: Some(Arc::clone(&baud)) };
-        // A far end that has ended for good, or does not take its lines, is nobody there.
-        self.opened.try_send(far).map_err(|_| absent())?;
-        Ok(Box::new(MemoryLine { stream: near, baud }))
+    fn open(&mut self, baud: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let absent = || PortError::Absent { port: self.name.clone() };
+            if !self.plug.is_in() {
+                return Err(absent());
+            }
+            let (near, far) = tokio::io::duplex(LINE_BUFFER);
+            let baud = Arc::new(AtomicU32::new(baud));
+            let far = MemoryFarLine { stream: far, baud: Some(Arc::clone(&baud)) };
+            // A far end that has ended for good, or does not take its lines, is nobody there.
+            self.opened.try_send(far).map_err(|_| absent())?;
+            Ok(Box::new(MemoryLine { stream: near, baud }) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(

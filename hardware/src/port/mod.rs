@@ -17,12 +17,13 @@ pub mod far_end;
 pub mod far_socket;
 pub mod far_tcp;
 mod fed;
-mod glob;
+pub(crate) mod glob;
 pub mod gpio;
 pub mod hidraw;
 pub mod iio;
 pub mod input;
 pub(crate) mod libasound;
+pub(crate) mod lossy;
 pub mod lp;
 pub mod memory;
 pub mod modem;
@@ -49,11 +50,11 @@ use crate::device::Trouble;
 /// A place where a device may be plugged in.
 pub trait Port: Send {
     /// Opens the line. A serial one runs at `baud`, with 8 data bits, no parity, 1 stop bit, and
-    /// no flow control unless the port was made with one; to any other kind the rate means nothing. Does not block.
+    /// no flow control unless the port was made with one; to any other kind the rate means nothing.
     ///
     /// # Errors
     /// What is wrong with the port, by name, with the way out.
-    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError>;
+    fn open(&mut self, baud: u32) -> Opening<'_>;
 
     /// Ends when it is worth opening the port again after `trouble`.
     fn worth_opening<'a>(
@@ -67,6 +68,9 @@ pub trait Port: Send {
         Box::pin(std::future::pending())
     }
 }
+
+/// A port that is being opened. Most are open at once; what may hang has a limit of its own.
+pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<BoxedLine, PortError>> + Send + 'a>>;
 
 /// An open line. Reading 0 bytes means that the far end is gone.
 pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {
@@ -87,6 +91,12 @@ pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {
     /// The modem lines that the far end holds now; `None` where the port has none (ptys, memory).
     fn modem_lines(&mut self) -> Option<ModemLines> {
         None
+    }
+
+    /// Whether what was written may be lost if the line is closed at once: a TCP connection with something
+    /// unread is cut off. Whoever cares shuts it down, and reads until the far end has closed it, too.
+    fn lingers(&self) -> bool {
+        false
     }
 }
 

@@ -2,6 +2,10 @@
 //!
 //! The line is `1` and `0`, a byte each: the state first, then every change. The kernel tells of
 //! changes to some ports only, and USB adapters are asked by a transfer, so a thread asks.
+//!
+//! Who comes and goes between two looks is missed. The kernel's own wait for a change (`TIOCMIWAIT`) ends
+//! with a change or a signal and with nothing else: each time nobody listens any more a thread would stay
+//! behind in it. Its counters of changes (`TIOCGICOUNT`) count on most ports only while somebody waits so.
 
 use std::future::Future;
 use std::io;
@@ -11,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::serial::SerialDevice;
-use super::{BoxedLine, ModemLines, Port, PortError, fed};
+use super::{BoxedLine, ModemLines, Opening, Port, PortError, fed};
 use crate::device::Trouble;
 
 /// The rate at which the port is opened, which means nothing.
@@ -62,24 +66,26 @@ impl ModemLine {
 }
 
 impl Port for ModemSwitch {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let mut port = self.port.open(BAUD)?;
-        let other = |source| PortError::Other { port: self.path.clone(), source };
-        if port.modem_lines().is_none() {
-            return Err(other(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this port has no modem lines",
-            )));
-        }
-        let (line, active_low, mut last) = (self.line, self.active_low, None);
-        let ask = move || {
-            let lines = port.modem_lines().ok_or(io::ErrorKind::NotConnected)?;
-            let level = line.of(lines) != active_low;
-            let news = last.replace(level) != Some(level);
-            Ok(news.then_some(Bytes::from_static(if level { b"1" } else { b"0" })))
-        };
-        let line = fed::asking("modem lines", self.poll, ask).map_err(other)?;
-        Ok(Box::new(line))
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let mut port = self.port.open(BAUD).await?;
+            let other = |source| PortError::Other { port: self.path.clone(), source };
+            if port.modem_lines().is_none() {
+                return Err(other(io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "this port has no modem lines",
+                )));
+            }
+            let (line, active_low, mut last) = (self.line, self.active_low, None);
+            let ask = move || {
+                let lines = port.modem_lines().ok_or(io::ErrorKind::NotConnected)?;
+                let level = line.of(lines) != active_low;
+                let news = last.replace(level) != Some(level);
+                Ok(news.then_some(Bytes::from_static(if level { b"1" } else { b"0" })))
+            };
+            let line = fed::asking("modem lines", self.poll, ask).map_err(other)?;
+            Ok(Box::new(line) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(

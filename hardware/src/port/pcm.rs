@@ -9,14 +9,19 @@
 //! and told as a gap. A thread that hangs in the library is left behind; the next opening has another
 //! one, up to `MOST_THREADS`.
 //!
+//! Nobody listens most of the time, and then the device is closed: whether its card is plugged in is
+//! known from the card's file, where the name tells the card.
+//!
 //! The packets, as [`super::packets`] has them. From the device: [`OPENED`], then, once the driver has
 //! said [`BEGIN`], [`SOUND`] and [`GAP`] in the order of time; [`TROUBLE`] is the last one. The sound
 //! is PCM, 16 kHz, 16 bits little-endian, mono.
 
 mod capture;
+mod card;
 
 use std::future::Future;
 use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +34,9 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 
-use super::{BoxedLine, Line, Port, PortError, presence};
+use card::Card;
+
+use super::{BoxedLine, Line, Opening, Port, PortError, presence};
 use crate::device::Trouble;
 
 /// A packet with sound, whole frames of it.
@@ -77,6 +84,10 @@ pub struct AlsaCapture {
     session: Option<String>,
     threads: Arc<AtomicUsize>,
     last: Option<JoinHandle<()>>,
+    /// The card that is meant, if the name tells.
+    card: Option<Card>,
+    /// What stood for it when the device was last opened.
+    file: Option<PathBuf>,
 }
 
 impl AlsaCapture {
@@ -84,42 +95,65 @@ impl AlsaCapture {
     /// a desktop session's sockets, where the configuration names one.
     #[must_use]
     pub fn new(name: &str, chunk: Duration, session: Option<String>) -> Self {
-        Self { name: name.to_owned(), chunk, session, threads: Arc::default(), last: None }
+        let (card, threads) = (Card::of(name), Arc::default());
+        Self { name: name.to_owned(), chunk, session, threads, last: None, card, file: None }
     }
 }
 
 impl Port for AlsaCapture {
-    fn open(&mut self, _baud: u32) -> Result<BoxedLine, PortError> {
-        let other = |source| PortError::Other { port: self.name.clone(), source };
-        if self.threads.load(Ordering::Acquire) >= MOST_THREADS {
-            let words = "calls to the sound system hang; restart that, or the machine";
-            return Err(other(io::Error::other(words)));
-        }
-        let (pieces, taken) = mpsc::channel(PIECES_WAITING);
-        let (begin, begun) = blocking::channel();
-        let task = capture::Capture {
-            name: self.name.clone(),
-            chunk: self.chunk,
-            session: self.session.clone(),
-            pieces,
-            begun,
-        };
-        let (before, alive) = (self.last.take(), Alive::new(&self.threads));
-        let thread = std::thread::Builder::new().name("microphone".to_owned());
-        let thread = thread.spawn(move || {
-            let _alive = alive;
-            task.run(before);
-        });
-        self.last = Some(thread.map_err(other)?);
-        Ok(Box::new(CaptureLine { pieces: taken, rest: Bytes::new(), begin }))
+    fn open(&mut self, _baud: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let other = |source| PortError::Other { port: self.name.clone(), source };
+            if self.threads.load(Ordering::Acquire) >= MOST_THREADS {
+                let words = "calls to the sound system hang; restart that, or the machine";
+                return Err(other(io::Error::other(words)));
+            }
+            self.file = self.card.as_ref().and_then(Card::file);
+            let (pieces, taken) = mpsc::channel(PIECES_WAITING);
+            let (begin, begun) = blocking::channel();
+            let task = capture::Capture {
+                name: self.name.clone(),
+                chunk: self.chunk,
+                session: self.session.clone(),
+                pieces,
+                begun,
+            };
+            let (before, alive) = (self.last.take(), Alive::new(&self.threads));
+            let thread = std::thread::Builder::new().name("microphone".to_owned());
+            let thread = thread.spawn(move || {
+                let _alive = alive;
+                task.run(before);
+            });
+            self.last = Some(thread.map_err(other)?);
+            Ok(Box::new(CaptureLine { pieces: taken, rest: Bytes::new(), begin }) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(
         &'a mut self,
-        _: &'a Trouble,
+        trouble: &'a Trouble,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        // No file tells of a device that may be any plug-in's.
-        Box::pin(tokio::time::sleep(presence::RETRY))
+        Box::pin(async move {
+            match &self.card {
+                Some(card)
+                    if matches!(trouble, Trouble::Absent { .. }) && card.file().is_none() =>
+                {
+                    card.appeared().await;
+                }
+                Some(card) => card.worth_another_try().await,
+                // No file tells of a device that may be any plug-in's.
+                None => tokio::time::sleep(presence::RETRY).await,
+            }
+        })
+    }
+
+    fn vanished(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            match &self.file {
+                Some(file) => presence::vanished(file).await,
+                None => std::future::pending().await,
+            }
+        })
     }
 }
 

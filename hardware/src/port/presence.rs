@@ -1,7 +1,7 @@
 //! Waits for a device file to come or to go, or to change who may open it, without polling: inotify on
 //! its folder, or the nearest above that exists.
 //!
-//! Called by ports for a device that is not there, or that others may use. Where inotify cannot be had (no
+//! Called by ports for a device that is not there, or is closed, or that others may use. Where inotify cannot be had (no
 //! watches left, a file system that does not tell) the path is looked at every [`RETRY`].
 
 use std::io;
@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use inotify::{EventStream, Inotify, WatchMask};
+use rustix::fs::{Access, access};
+use rustix::io::Errno;
 use tokio::time::{sleep, timeout};
 
 /// How soon a port that exists and does not open, or that inotify cannot watch, is tried again.
@@ -19,6 +21,10 @@ pub(super) const RETRY: Duration = Duration::from_secs(2);
 /// How often a path is looked at although inotify watches it: some file systems (network,
 /// overlays) do not tell of every change. Device files lie on one that does.
 pub(super) const DISTRUST: Duration = Duration::from_secs(60);
+
+/// How long udev may take to give a new device file to its group: it does within some 50 ms, more
+/// on a machine that is just starting.
+const SETTLES: Duration = Duration::from_secs(2);
 
 /// Tells of what happens in folders: a file comes, goes, or gets another owner or mode. The kernel
 /// makes a device file that belongs to root alone; udev gives it to its group a moment later, and then
@@ -65,6 +71,18 @@ impl Watch {
             None => sleep(RETRY).await,
         }
     }
+}
+
+/// Ends when we may open this file, or when udev has had its time to see to that. `watch` was begun
+/// before the file was seen.
+pub(super) async fn shared(path: &Path, watch: &mut Watch) {
+    let denied = || matches!(access(path, Access::READ_OK), Err(Errno::ACCESS | Errno::PERM));
+    let _ = timeout(SETTLES, async {
+        while denied() {
+            watch.changed().await;
+        }
+    })
+    .await;
 }
 
 /// Ends when it is so; looked at whenever something changes in one of these folders.

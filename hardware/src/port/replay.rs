@@ -35,7 +35,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep, sleep_until};
 
 use super::tape::PortEvent;
-use super::{BoxedLine, Line, ModemLines, Port, PortError};
+use super::{BoxedLine, Line, ModemLines, Opening, Port};
 use crate::device::Trouble;
 use reel::Reel;
 use timeline::Place;
@@ -125,9 +125,12 @@ fn lock(reel: &Mutex<Reel>) -> MutexGuard<'_, Reel> {
 }
 
 impl Port for ReplayPort {
-    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
-        lock(&self.reel).open(baud)?;
-        Ok(Box::new(ReplayLine { reel: Arc::clone(&self.reel), place: None, sleep: None }))
+    fn open(&mut self, baud: u32) -> Opening<'_> {
+        Box::pin(async move {
+            lock(&self.reel).open(baud)?;
+            Ok(Box::new(ReplayLine { reel: Arc::clone(&self.reel), place: None, sleep: None })
+                as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(

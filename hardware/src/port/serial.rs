@@ -15,7 +15,7 @@ pub use serialport::FlowControl;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_serial::{SerialPortBuilderExt, SerialStream};
 
-use super::{BoxedLine, Line, ModemLines, Port, PortError, presence};
+use super::{BoxedLine, Line, ModemLines, Opening, Port, PortError, presence};
 use crate::device::Trouble;
 
 /// A serial port by the path of its device file, `/dev/ttyUSB0` or better a stable name such as
@@ -52,16 +52,18 @@ impl SerialDevice {
 }
 
 impl Port for SerialDevice {
-    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
-        let path = self.path.to_string_lossy();
-        let line = tokio_serial::new(path, baud)
-            .flow_control(self.flow)
-            .open_native_async()
-            .map_err(|error| self.error(error))?;
-        let mut line = OpenLine(line);
-        // What arrived before we came belongs to nobody. Ptys and some adapters refuse.
-        let _ = line.discard_input();
-        Ok(Box::new(line))
+    fn open(&mut self, baud: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let path = self.path.to_string_lossy();
+            let line = tokio_serial::new(path, baud)
+                .flow_control(self.flow)
+                .open_native_async()
+                .map_err(|error| self.error(error))?;
+            let mut line = OpenLine(line);
+            // What arrived before we came belongs to nobody. Ptys and some adapters refuse.
+            let _ = line.discard_input();
+            Ok(Box::new(line) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(

@@ -22,7 +22,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::{BoxedLine, Line, Port, PortError, presence};
+use super::{BoxedLine, Line, Opening, Port, PortError, presence};
 use crate::device::Trouble;
 
 /// How the name of a port that is a Unix socket begins.
@@ -80,19 +80,21 @@ impl Socket {
 }
 
 impl Port for Socket {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let state = match &self.address {
-            SocketAddress::Unix(path) => {
-                State::Unix(connected(path).map_err(|error| self.error(path, error))?)
-            }
-            SocketAddress::Tcp(host, port) => {
-                let (address, to) = (self.address.to_string(), (host.clone(), *port));
-                State::Connecting(Box::pin(async move {
-                    TcpStream::connect(to).await.map_err(|error| unreached(&address, &error))
-                }))
-            }
-        };
-        Ok(Box::new(SocketLine(state)))
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let state = match &self.address {
+                SocketAddress::Unix(path) => {
+                    State::Unix(connected(path).map_err(|error| self.error(path, error))?)
+                }
+                SocketAddress::Tcp(host, port) => {
+                    let (address, to) = (self.address.to_string(), (host.clone(), *port));
+                    State::Connecting(Box::pin(async move {
+                        TcpStream::connect(to).await.map_err(|error| unreached(&address, &error))
+                    }))
+                }
+            };
+            Ok(Box::new(SocketLine(state)) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(
@@ -132,7 +134,7 @@ fn unreached(address: &str, error: &io::Error) -> io::Error {
 }
 
 /// Which permission is missing on the way to a socket, and what gives it.
-fn missing(path: &Path) -> String {
+pub(crate) fn missing(path: &Path) -> String {
     let user = rustix::process::geteuid().as_raw();
     let folders: Vec<&Path> = path.ancestors().skip(1).filter(|one| one.is_absolute()).collect();
     let closed = folders.into_iter().rev().find(|one| access(*one, Access::EXEC_OK).is_err());
@@ -184,6 +186,10 @@ impl SocketLine {
 }
 
 impl Line for SocketLine {
+    fn lingers(&self) -> bool {
+        matches!(self.0, State::Tcp(_))
+    }
+
     fn discard_input(&mut self) -> io::Result<()> {
         let mut scratch = [0; 1024];
         loop {

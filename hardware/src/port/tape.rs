@@ -21,8 +21,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use self::memory::PortMemory;
-use super::{BoxedLine, Line, ModemLines, Port, PortError};
+use self::memory::{PortMemory, Recalled};
+use super::{BoxedLine, Line, ModemLines, Opening, Port};
 use crate::device::{Status, Trouble};
 
 pub use self::event::{LineFault, OpenFailure, OpenFailureKind, PortEvent};
@@ -49,6 +49,17 @@ pub trait Remembers: Send + Sync {
     fn is_busy(&self) -> bool;
 }
 
+/// A driver that knows by itself what a recording of its line has to begin with: what was said and holds
+/// still, however long ago, and is too much to be kept twice.
+pub trait Recalls: Send + Sync {
+    /// What would have to pass on a line that was opened just now for the driver to be as it is: on the
+    /// line that is `open`, or on one that has ended since.
+    fn line(&self, open: bool) -> Vec<PortEvent>;
+
+    /// As [`Remembers::is_busy`].
+    fn is_busy(&self) -> bool;
+}
+
 /// How a device and its driver speak, which decides when a recording may begin and what it has to
 /// begin with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +77,8 @@ pub enum Flow {
     /// What holds until something else is said, such as a switch: a recording begins with the last
     /// that was said.
     Levels,
+    /// What is to be kept of it the driver knows.
+    Recalled,
 }
 
 /// A port with a tape around it.
@@ -88,6 +101,19 @@ impl Taped {
     pub fn new(port: Box<dyn Port>, status: &Status, flow: Flow, tape: Arc<dyn Tape>) -> Self {
         let memory = PortMemory::new(flow);
         tape.register(status.name(), Arc::new(memory.clone()));
+        Self { port, head: Head { tape, memory, status: status.clone() } }
+    }
+
+    /// The same of a port whose driver knows what recordings begin with.
+    #[must_use]
+    pub fn recalled(
+        port: Box<dyn Port>,
+        status: &Status,
+        driver: Arc<dyn Recalls>,
+        tape: Arc<dyn Tape>,
+    ) -> Self {
+        let memory = PortMemory::new(Flow::Recalled);
+        tape.register(status.name(), Arc::new(Recalled { port: memory.clone(), driver }));
         Self { port, head: Head { tape, memory, status: status.clone() } }
     }
 }
@@ -123,18 +149,20 @@ impl Head {
 }
 
 impl Port for Taped {
-    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
-        match self.port.open(baud) {
-            Ok(mut line) => {
-                let modem = line.modem_lines();
-                self.head.attempt(PortEvent::Opened { baud, modem });
-                Ok(Box::new(TapedLine { line, head: self.head.clone() }))
+    fn open(&mut self, baud: u32) -> Opening<'_> {
+        Box::pin(async move {
+            match self.port.open(baud).await {
+                Ok(mut line) => {
+                    let modem = line.modem_lines();
+                    self.head.attempt(PortEvent::Opened { baud, modem });
+                    Ok(Box::new(TapedLine { line, head: self.head.clone() }) as BoxedLine)
+                }
+                Err(error) => {
+                    self.head.attempt(PortEvent::NotOpened(OpenFailure::from(&error)));
+                    Err(error)
+                }
             }
-            Err(error) => {
-                self.head.attempt(PortEvent::NotOpened(OpenFailure::from(&error)));
-                Err(error)
-            }
-        }
+        })
     }
 
     fn worth_opening<'a>(
@@ -169,6 +197,10 @@ impl Line for TapedLine {
 
     fn modem_lines(&mut self) -> Option<ModemLines> {
         self.line.modem_lines()
+    }
+
+    fn lingers(&self) -> bool {
+        self.line.lingers()
     }
 }
 

@@ -18,7 +18,6 @@ use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::mpsc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -28,12 +27,13 @@ use nusb::transfer::{Buffer, Bulk, Direction, EndpointDirection, In, Out, Transf
 use nusb::{DeviceInfo, Endpoint, ErrorKind, MaybeFuture};
 use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 use super::packets::{DESCRIPTION, Packet, Packets, packet};
 use super::place::Place;
-use super::{BoxedLine, Line, Port, PortError, presence};
+use super::{BoxedLine, Line, Opening, Port, PortError, presence};
 use crate::device::Trouble;
 
 /// The bulk pipes of a SAM-V reader that is on USB by itself (1024:50010 and its like).
@@ -98,41 +98,42 @@ pub fn path_of(device: &DeviceInfo) -> PathBuf {
 }
 
 impl Port for UsbBulk {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let Some(device) = self.found() else {
-            return Err(PortError::Absent { port: self.place.to_string() });
-        };
-        let port = path_of(&device).display().to_string();
-        if self.opening.as_ref().is_some_and(|opening| !opening.is_finished()) {
-            let words = "it hangs; pull it out and plug it in again";
-            return Err(PortError::Other { port, source: io::Error::other(words) });
-        }
-        let (tell, told) = mpsc::channel();
-        let opening = std::thread::Builder::new().name("usb open".to_owned()).spawn(move || {
-            // Nobody hears of it any more if it took too long; what was opened is closed then.
-            let _ = tell.send(open(&device));
-        });
-        let opened = match opening {
-            Ok(opening) => {
-                self.opening = Some(opening);
-                told.recv_timeout(OPENING)
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let Some(device) = self.found() else {
+                return Err(PortError::Absent { port: self.place.to_string() });
+            };
+            let port = path_of(&device).display().to_string();
+            let other = |port, source| PortError::Other { port, source };
+            if self.opening.as_ref().is_some_and(|opening| !opening.is_finished()) {
+                let words = "it hangs; pull it out and plug it in again";
+                return Err(other(port, io::Error::other(words)));
             }
-            Err(source) => return Err(PortError::Other { port, source }),
-        };
-        match opened {
-            Ok(Ok(line)) => Ok(Box::new(line)),
-            Ok(Err(OpenError::Usb(error))) => Err(match error.kind() {
-                ErrorKind::Disconnected | ErrorKind::NotFound => PortError::Absent { port },
-                ErrorKind::PermissionDenied => PortError::Denied { port },
-                ErrorKind::Busy => PortError::Held { port },
-                _ => PortError::Other { port, source: error.into() },
-            }),
-            Ok(Err(OpenError::NoPipes)) => {
-                let source = io::Error::other("no interface with a pair of bulk pipes");
-                Err(PortError::Other { port, source })
+            let (tell, told) = oneshot::channel();
+            let opening =
+                std::thread::Builder::new().name("usb open".to_owned()).spawn(move || {
+                    // Nobody hears of it any more if it took too long; what was opened is closed then.
+                    let _ = tell.send(open(&device));
+                });
+            match opening {
+                Ok(opening) => self.opening = Some(opening),
+                Err(source) => return Err(other(port, source)),
             }
-            Err(_) => Err(PortError::Other { port, source: io::ErrorKind::TimedOut.into() }),
-        }
+            match timeout(OPENING, told).await {
+                Ok(Ok(Ok(line))) => Ok(Box::new(line) as BoxedLine),
+                Ok(Ok(Err(OpenError::Usb(error)))) => Err(match error.kind() {
+                    ErrorKind::Disconnected | ErrorKind::NotFound => PortError::Absent { port },
+                    ErrorKind::PermissionDenied => PortError::Denied { port },
+                    ErrorKind::Busy => PortError::Held { port },
+                    _ => other(port, error.into()),
+                }),
+                Ok(Ok(Err(OpenError::NoPipes))) => {
+                    Err(other(port, io::Error::other("no interface with a pair of bulk pipes")))
+                }
+                // Late, or it was never told.
+                Ok(Err(_)) | Err(_) => Err(other(port, io::ErrorKind::TimedOut.into())),
+            }
+        })
     }
 
     fn worth_opening<'a>(

@@ -306,6 +306,34 @@ fn a_png_keeps_its_length_and_its_size_in_dots() {
 }
 
 #[test]
+fn a_jpeg_keeps_its_length_and_its_size_in_dots_and_is_of_one_shade() {
+    for (width, height) in [(1, 1), (102, 126), (376, 376), (1920, 1080)] {
+        let mut real = io::Cursor::new(Vec::new());
+        let dots = |x, y| image::Rgb([(x * y % 251) as u8, (x % 256) as u8, (y % 256) as u8]);
+        let picture = image::RgbImage::from_fn(width, height, dots);
+        picture.write_to(&mut real, image::ImageFormat::Jpeg).unwrap();
+        let real = real.into_inner();
+        // Each key another shade.
+        for key in 0..20 {
+            let invented = pseudonyms(key).picture(&real);
+            assert_eq!(invented.len(), real.len());
+            let shown = image::load_from_memory(&invented).unwrap().to_luma8();
+            assert_eq!(shown.dimensions(), (width, height));
+            assert!(shown.pixels().all(|pixel| pixel == shown.get_pixel(0, 0)));
+            if width > 1000 {
+                break;
+            }
+        }
+    }
+    // One without room for so many dots becomes a small one.
+    let mut real = io::Cursor::new(Vec::new());
+    image::GrayImage::new(2000, 2000).write_to(&mut real, image::ImageFormat::Jpeg).unwrap();
+    let real = &real.into_inner()[..400];
+    let shown = image::load_from_memory(&pseudonyms(1).jpeg(real)).unwrap();
+    assert_eq!((shown.width(), shown.height()), (8, 8));
+}
+
+#[test]
 fn a_picture_keeps_its_length_to_the_byte_and_can_be_shown() {
     let pseudonyms = pseudonyms(1);
     let mut shortest = None;

@@ -17,7 +17,7 @@ use super::virtual_printer::command::{self, Command};
 use crate::device::Trouble;
 use crate::port::replay::{TapeLine, TapeReader};
 use crate::port::tape::PortEvent;
-use crate::port::{BoxedLine, Line, Port, PortError};
+use crate::port::{BoxedLine, Line, Opening, Port};
 
 /// Takes out of what is written what a printer answers.
 #[derive(Default)]
@@ -105,9 +105,12 @@ impl<T: TapeReader> Iterator for AskedTape<T> {
 pub struct AskedPort<P>(pub P);
 
 impl<P: Port> Port for AskedPort<P> {
-    fn open(&mut self, baud: u32) -> Result<BoxedLine, PortError> {
-        let line = self.0.open(baud)?;
-        Ok(Box::new(AskedLine { line, asked: Asked::default(), due: VecDeque::new() }))
+    fn open(&mut self, baud: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let line = self.0.open(baud).await?;
+            Ok(Box::new(AskedLine { line, asked: Asked::default(), due: VecDeque::new() })
+                as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(

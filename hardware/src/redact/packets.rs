@@ -99,6 +99,12 @@ impl<C: Carrier, R: Redact> PacketRedactor<C, R> {
         let (mut parts, mut stream) = (Vec::new(), Vec::new());
         self.carrier.take(packet, &mut parts);
         for part in parts {
+            if part == Part::Lost {
+                self.inward(micros, std::mem::take(&mut stream));
+                // To the inner one as if the line were gone: what has begun is never whole.
+                self.tell(At { micros, event: PortEvent::Closed });
+                continue;
+            }
             let of = |range: Range<usize>| data.get(range).unwrap_or_default();
             match part {
                 Part::Carried(range) => {
@@ -115,13 +121,24 @@ impl<C: Carrier, R: Redact> PacketRedactor<C, R> {
                     let is_zero = bytes.iter().all(|byte| *byte == 0);
                     self.known(vec![if is_zero { 0 } else { FOREIGN }; bytes.len()]);
                 }
+                Part::Lost => {}
             }
         }
+        self.inward(micros, stream);
+    }
+
+    /// Hands bytes of the stream to the inner redactor.
+    fn inward(&mut self, micros: i64, stream: Vec<u8>) {
         if !stream.is_empty() {
-            let mut out = Vec::new();
-            self.inner.push(At { micros, event: PortEvent::In(stream.into()) }, &mut out);
-            self.take(out);
+            self.tell(At { micros, event: PortEvent::In(stream.into()) });
         }
+    }
+
+    /// Tells the inner redactor something, and takes what it lets go.
+    fn tell(&mut self, event: At) {
+        let mut out = Vec::new();
+        self.inner.push(event, &mut out);
+        self.take(out);
     }
 
     fn known(&mut self, bytes: Vec<u8>) {
@@ -141,9 +158,7 @@ impl<C: Carrier, R: Redact> PacketRedactor<C, R> {
     /// begun.
     fn ended(&mut self, event: At) {
         self.carrier.forget();
-        let mut out = Vec::new();
-        self.inner.push(event, &mut out);
-        self.take(out);
+        self.tell(event);
     }
 
     /// Of a packet that has begun and will not end, the head stays, if it is whole.

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::orders::{Job, Order};
 use super::packets::{PIECE_BYTES, Said, Tell};
-use super::{Orders, ScreenError, Settings};
+use super::{Orders, ScreenError, Settings, WAITING_BYTES};
 use crate::device::{Driver, State, Status, Trouble};
 use crate::port::BoxedLine;
 use crate::port::packets::Packets;
@@ -38,7 +38,6 @@ const MOST_FATAL: u32 = 3;
 pub struct SecondScreen {
     settings: Settings,
     orders: Orders,
-    number: u32,
     /// How often in a row showing the kept picture again was the end.
     fatal: u32,
 }
@@ -47,7 +46,7 @@ impl SecondScreen {
     /// A driver that carries out what comes through `orders`.
     #[must_use]
     pub fn new(settings: Settings, orders: Orders) -> Self {
-        Self { settings, orders, number: 0, fatal: 0 }
+        Self { settings, orders, fatal: 0 }
     }
 }
 
@@ -56,6 +55,8 @@ impl Driver for SecondScreen {
         let mut session = Session {
             line,
             packets: Packets::default(),
+            number: 0,
+            before: Before::default(),
             doing: None,
             again: false,
             usable: false,
@@ -81,6 +82,9 @@ enum Never {}
 struct Session {
     line: BoxedLine,
     packets: Packets,
+    /// That of the last request.
+    number: u32,
+    before: Before,
     /// What is being carried out.
     doing: Option<Doing>,
     /// The kept picture has to be shown again.
@@ -89,6 +93,14 @@ struct Session {
     usable: bool,
     /// Why there is none.
     last_words: Option<String>,
+}
+
+/// What a tape that begins later says of the time before.
+#[derive(Default)]
+struct Before {
+    pieces: Vec<u8>,
+    /// The output that will be told of shows the picture already.
+    shown: bool,
 }
 
 struct Doing {
@@ -106,6 +118,7 @@ enum What {
 
 impl SecondScreen {
     async fn talk(&mut self, session: &mut Session, status: &Status) -> Result<Never, Trouble> {
+        self.orders.begin_line(&self.settings);
         session.tell(&Tell::Setup(self.settings.clone())).await?;
         let start = Instant::now() + START;
         loop {
@@ -147,10 +160,11 @@ impl SecondScreen {
         picture: Option<&Bytes>,
         status: &Status,
     ) -> Result<(), Trouble> {
-        self.number = self.number.wrapping_add(1);
+        session.number = session.number.wrapping_add(1);
+        let number = session.number;
         self.orders.busy(true);
+        self.orders.passed(Some(number), None);
         status.set(State::Busy);
-        let number = self.number;
         session.doing = Some(Doing { number, by: Instant::now() + LONGEST, what });
         let Some(picture) = picture else {
             return session.tell(&Tell::Close(number)).await;
@@ -164,6 +178,9 @@ impl SecondScreen {
     }
 
     fn hear(&mut self, session: &mut Session, said: Said, status: &Status) -> Result<(), Trouble> {
+        if matches!(said, Said::Output { .. } | Said::Absent(_) | Said::Failed(_)) {
+            self.orders.passed(None, Some(&said));
+        }
         match said {
             Said::Output { name, width, height } => {
                 status.learn("output", name);
@@ -173,7 +190,11 @@ impl SecondScreen {
                     self.orders.put_back(job);
                 }
                 self.orders.recover();
-                session.again = self.orders.kept().is_some();
+                let shown = std::mem::take(&mut session.before.shown);
+                if shown {
+                    self.orders.tell(true);
+                }
+                session.again = !shown && self.orders.kept().is_some();
                 self.orders.busy(session.again);
                 if session.usable {
                     status.set(State::Ready);
@@ -204,7 +225,7 @@ impl SecondScreen {
                         job.done(Ok(()));
                     }
                     Some(What::Again) => status.count("shownAgain"),
-                    // Of a request that is void, or that came before a recording began.
+                    // Of a request that is void.
                     None => {}
                 }
                 self.fatal = 0;
@@ -234,6 +255,18 @@ impl SecondScreen {
                     None => {}
                 }
                 self.rest(session, status);
+            }
+            Said::Piece(piece) => {
+                session.before.pieces.extend_from_slice(&piece);
+                if session.before.pieces.len() > WAITING_BYTES {
+                    return Err(strange());
+                }
+            }
+            Said::Before { number, shown } => {
+                let picture = std::mem::take(&mut session.before.pieces);
+                self.orders.keep((!picture.is_empty()).then(|| picture.into()));
+                self.orders.passed(Some(number), None);
+                (session.number, session.before.shown) = (number, shown);
             }
         }
         Ok(())

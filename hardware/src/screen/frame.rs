@@ -4,11 +4,10 @@
 //! Pure, and slow (some 40 ms for a JPEG of a screen's size): called where nobody waits for the
 //! thread.
 
-use std::io::Cursor;
-
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{ImageFormat, RgbImage};
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
 
 use crate::picture::{self, Bounds, PictureError};
 
@@ -27,10 +26,11 @@ impl Frame {
     /// The picture as a PNG file.
     #[must_use]
     pub fn png(&self) -> Option<Vec<u8>> {
-        let picture = RgbImage::from_raw(self.width, self.height, self.rgb.clone())?;
-        let mut file = Cursor::new(Vec::new());
-        picture.write_to(&mut file, ImageFormat::Png).ok()?;
-        Some(file.into_inner())
+        let mut file = Vec::new();
+        PngEncoder::new(&mut file)
+            .write_image(&self.rgb, self.width, self.height, ExtendedColorType::Rgb8)
+            .ok()?;
+        Some(file)
     }
 }
 

@@ -13,21 +13,25 @@
 //! ```
 
 mod choice;
+mod display;
+mod kms;
+mod wayland;
 mod x11;
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 
+use self::display::{Display, Place, failed};
+pub use self::display::{KMS, KMS_CARD, ListedOutput, WAYLAND, X11, wayland_outputs, x_outputs};
 use super::frame::{self, Frame};
 use super::packets::{Said, Tell};
 use super::{BOUNDS, Settings};
@@ -36,61 +40,6 @@ use crate::port::packets::Packets;
 
 /// The first argument of a program that is started as helper, before the driver's word.
 pub const HELPER_COMMAND: &str = "screen-helper";
-
-/// The driver's word for outputs of an X server.
-pub const X11: &str = "x11";
-
-/// An output that is there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    name: String,
-    width: u32,
-    height: u32,
-}
-
-/// An output that a display server has, for lists.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedOutput {
-    /// Its name.
-    pub name: String,
-    /// Pixels from left to right.
-    pub width: u32,
-    /// Pixels from top to bottom.
-    pub height: u32,
-    /// It can be the customer's: it is not the operator's, and shows an area of its own.
-    pub for_customers: bool,
-}
-
-/// The outputs of the X server of our own environment that are switched on. Blocks for as long as that
-/// server does.
-///
-/// # Errors
-/// Why it cannot be asked, with the way out.
-pub fn x_outputs() -> Result<Vec<ListedOutput>, String> {
-    x11::outputs()
-}
-
-/// What holds an output and shows pictures on it. Its troubles end the helper.
-trait Display {
-    /// Readable when something has happened.
-    fn fd(&self) -> BorrowedFd<'_>;
-
-    /// When it wants to be attended to without that, if ever.
-    fn wake(&self) -> Option<Duration>;
-
-    /// Takes in everything that has happened. `true`: the output is another, has another size, came
-    /// or went, or has lost its picture; what was shown is not shown any more, here or elsewhere.
-    fn attend(&mut self) -> Result<bool, Trouble>;
-
-    /// The output, or why there is none.
-    fn place(&self) -> Result<Place, String>;
-
-    /// Shows a picture of the output's size; it is seen when this returns.
-    fn show(&mut self, frame: &Frame) -> Result<(), Trouble>;
-
-    /// Shows nothing; it is not seen any more when this returns.
-    fn close(&mut self) -> Result<(), Trouble>;
-}
 
 /// The helper's whole life. `arguments` are those behind [`HELPER_COMMAND`]: the driver's word. Where
 /// the display is stands in the environment, as for any program of the session.
@@ -131,11 +80,10 @@ fn serve(arguments: &[OsString]) -> Result<(), Trouble> {
             None => {}
         }
     };
-    let display: Box<dyn Display> = match arguments {
-        [word] if word == X11 => Box::new(x11::X11::open(&settings)?),
-        _ => return Err(failed("the screen's process was started without its driver")),
+    let [word] = arguments else {
+        return Err(failed("the screen's process was started without its driver"));
     };
-    Helper::new(display, settings)?.run(driver)
+    Helper::new(display::open(word, &settings)?, settings)?.run(driver)
 }
 
 /// The daemon's side of stdin.
@@ -334,12 +282,4 @@ fn say(said: &Said) -> Result<(), Trouble> {
     let mut out = io::stdout().lock();
     let written = out.write_all(&said.packet()).and_then(|()| out.flush());
     written.map_err(|error| failed(format!("the daemon cannot be told: {error}")))
-}
-
-fn failed(detail: impl Into<String>) -> Trouble {
-    Trouble::Failed { detail: detail.into() }
-}
-
-fn absent(detail: impl Into<String>) -> Trouble {
-    Trouble::Absent { detail: detail.into() }
 }

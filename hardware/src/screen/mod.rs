@@ -21,6 +21,8 @@ pub mod helper;
 pub mod orders;
 pub mod packets;
 pub mod process;
+pub mod redact;
+pub mod replayed;
 pub mod virtual_screen;
 
 mod driver;

@@ -1,7 +1,8 @@
 //! The queue between those who want something shown and the driver, and what is known of the screen.
 //!
 //! [`Screen`] is their side: asking takes a place at once, and ends when it is done. [`Orders`] is the
-//! driver's: one task takes from it. The queue ends with both.
+//! driver's: one task takes from it. The queue ends with both. What a recording has to begin with is asked
+//! of it, too ([`Recalls`]).
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +11,10 @@ use bytes::Bytes;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::timeout;
 
-use super::{KNOWN, ScreenError, Shown, WAITING, WAITING_BYTES};
+use super::packets::{PIECE_BYTES, Said, Tell};
+use super::{KNOWN, ScreenError, Settings, Shown, WAITING, WAITING_BYTES};
 use crate::device::Trouble;
+use crate::port::tape::{PortEvent, Recalls};
 
 /// The side of those who ask. Clones are handles on the same screen.
 #[derive(Clone)]
@@ -52,6 +55,17 @@ struct State {
     kept: Option<Bytes>,
     /// Why the screen cannot be used now.
     trouble: Option<Trouble>,
+    /// The line that was opened last.
+    line: Option<Line>,
+}
+
+/// What has passed on a line and holds.
+struct Line {
+    settings: Settings,
+    /// The number of the last request.
+    number: u32,
+    /// What was said last of the output.
+    output: Option<Said>,
 }
 
 /// The two sides of an empty queue.
@@ -122,7 +136,52 @@ impl Screen {
     }
 }
 
+impl Recalls for Screen {
+    fn line(&self, open: bool) -> Vec<PortEvent> {
+        let state = self.0.lock();
+        let Some(Line { settings, number, output }) = &state.line else { return Vec::new() };
+        if !open && state.kept.is_none() {
+            return Vec::new();
+        }
+        let number = if open { *number } else { 0 };
+        let setup = PortEvent::Out(Tell::Setup(settings.clone()).packet().into());
+        let mut events = Vec::new();
+        let mut said = |said: &Said| events.push(PortEvent::In(said.packet().into()));
+        if state.kept.is_some() || number > 0 {
+            let mut rest = state.kept.clone().unwrap_or_default();
+            while !rest.is_empty() {
+                said(&Said::Piece(rest.split_to(rest.len().min(PIECE_BYTES))));
+            }
+            let shown = open && self.shown_now() == Some(Shown::Picture);
+            said(&Said::Before { number, shown });
+        }
+        // An output was there for as long as its line was.
+        let output = output.as_ref().filter(|said| open || !matches!(said, Said::Output { .. }));
+        output.into_iter().for_each(said);
+        // What follows it are its answers; of a line that has ended nothing was answered any more.
+        events.insert(if open { 0 } else { events.len() }, setup);
+        events
+    }
+
+    fn is_busy(&self) -> bool {
+        Screen::is_busy(self)
+    }
+}
+
 impl Orders {
+    /// A line was opened, and is told these settings.
+    pub(super) fn begin_line(&self, settings: &Settings) {
+        self.0.lock().line = Some(Line { settings: settings.clone(), number: 0, output: None });
+    }
+
+    /// The request of this number was told of, or the output of this was.
+    pub(super) fn passed(&self, number: Option<u32>, output: Option<&Said>) {
+        if let Some(line) = &mut self.0.lock().line {
+            line.number = number.unwrap_or(line.number);
+            line.output = output.cloned().or(line.output.take());
+        }
+    }
+
     /// Ends when there is something to do.
     pub(super) async fn wanted(&self) {
         while self.0.lock().waiting.is_empty() {
@@ -337,6 +396,37 @@ mod tests {
         assert_eq!(shown.await.unwrap(), Shown::Nothing);
         orders.tell(true);
         assert_eq!(screen.shown().await, Shown::Picture);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_recording_begins_with_the_picture_that_is_to_be_shown_and_with_the_output() {
+        let (screen, orders) = orders();
+        assert!(Recalls::line(&screen, true).is_empty());
+        let settings = Settings { output: None, background: [0; 3] };
+        let setup = PortEvent::Out(Tell::Setup(settings.clone()).packet().into());
+        let said = |said: &Said| PortEvent::In(said.packet().into());
+        orders.begin_line(&settings);
+        assert_eq!(Recalls::line(&screen, true), std::slice::from_ref(&setup));
+        let output = Said::Output { name: "A".to_owned(), width: 1, height: 1 };
+        orders.passed(None, Some(&output));
+        orders.passed(Some(3), None);
+        orders.keep(Some(picture(PIECE_BYTES + 1)));
+        orders.tell(true);
+        let pieces = [picture(PIECE_BYTES), picture(1)].map(|piece| said(&Said::Piece(piece)));
+        let before = |number, shown| said(&Said::Before { number, shown });
+        let shown = [&[setup.clone()][..], &pieces, &[before(3, true), said(&output)]].concat();
+        assert_eq!(Recalls::line(&screen, true), shown);
+        // It comes back on another line.
+        let ended = [&pieces[..], &[before(0, false), setup.clone()]].concat();
+        assert_eq!(Recalls::line(&screen, false), ended);
+        let absent = Said::Absent("no output".to_owned());
+        orders.passed(None, Some(&absent));
+        let ended = [&pieces[..], &[before(0, false), said(&absent), setup.clone()]].concat();
+        assert_eq!(Recalls::line(&screen, false), ended);
+        orders.keep(None);
+        orders.tell(false);
+        assert!(Recalls::line(&screen, false).is_empty());
+        assert_eq!(Recalls::line(&screen, true), [setup, before(3, false), said(&absent)]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,12 @@
 //!                                ◄─ failed                     and the end
 //! ```
 //!
+//! A recording that begins later begins with what the driver has to know of the time before:
+//!
+//! ```text
+//!                                ◄─ piece, piece, …, before
+//! ```
+//!
 //! An output that is told of shows nothing yet: whatever was shown or asked for before is void.
 
 use bytes::Bytes;
@@ -20,7 +26,7 @@ use crate::port::packets::{Packet, packet};
 pub const PIECE: u8 = 2;
 
 const SETUP: u8 = 1;
-const SHOW: u8 = 3;
+pub(super) const SHOW: u8 = 3;
 const CLOSE: u8 = 4;
 const OUTPUT: u8 = 0x81;
 const ABSENT: u8 = 0x82;
@@ -28,6 +34,7 @@ const FAILED: u8 = 0x83;
 const SHOWN: u8 = 0x84;
 const REFUSED: u8 = 0x85;
 const CLOSED: u8 = 0x86;
+pub(super) const BEFORE: u8 = 0x87;
 
 /// The longest piece of a picture: what a pipe holds.
 pub const PIECE_BYTES: usize = 64 * 1024;
@@ -74,6 +81,16 @@ pub enum Said {
     },
     /// Nothing is shown any more, as the request of this number wanted.
     Closed(u32),
+    /// A piece of a picture, in order. Only ever said on a tape.
+    Piece(Bytes),
+    /// All pieces before it are the picture that is to be on the screen. Only ever said on a tape, first
+    /// of all.
+    Before {
+        /// The number of the last request.
+        number: u32,
+        /// It is there.
+        shown: bool,
+    },
 }
 
 impl Tell {
@@ -107,6 +124,12 @@ impl Tell {
             _ => return None,
         })
     }
+
+    /// Whether packets of this kind are any of these.
+    #[must_use]
+    pub fn is_kind(kind: u8) -> bool {
+        (SETUP..=CLOSE).contains(&kind)
+    }
 }
 
 impl Said {
@@ -126,6 +149,10 @@ impl Said {
                 packet(REFUSED, &[&head, words.as_bytes()].concat())
             }
             Self::Closed(number) => packet(CLOSED, &number.to_be_bytes()),
+            Self::Piece(bytes) => packet(PIECE, bytes),
+            Self::Before { number, shown } => {
+                packet(BEFORE, &[&number.to_be_bytes()[..], &[u8::from(*shown)]].concat())
+            }
         }
     }
 
@@ -144,12 +171,15 @@ impl Said {
             FAILED => Self::Failed(text(&packet.data)?),
             SHOWN => Self::Shown(number(&packet.data)?),
             REFUSED => {
-                let (number, rest) = packet.data.split_first_chunk::<4>()?;
-                let (shown, words) = rest.split_first()?;
-                let number = u32::from_be_bytes(*number);
-                Self::Refused { number, shown: *shown != 0, words: text(words)? }
+                let (number, shown, words) = number_and_flag(&packet.data)?;
+                Self::Refused { number, shown, words: text(words)? }
             }
             CLOSED => Self::Closed(number(&packet.data)?),
+            PIECE => Self::Piece(packet.data.clone()),
+            BEFORE => {
+                let (number, shown, _) = number_and_flag(&packet.data)?;
+                Self::Before { number, shown }
+            }
             _ => return None,
         })
     }
@@ -157,12 +187,19 @@ impl Said {
     /// Whether packets of this kind are any of these.
     #[must_use]
     pub fn is_kind(kind: u8) -> bool {
-        (OUTPUT..=CLOSED).contains(&kind)
+        kind == PIECE || (OUTPUT..=BEFORE).contains(&kind)
     }
 }
 
 fn number(data: &[u8]) -> Option<u32> {
     data.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// A number, yes or no, and what is behind them.
+fn number_and_flag(data: &[u8]) -> Option<(u32, bool, &[u8])> {
+    let (number, rest) = data.split_first_chunk::<4>()?;
+    let (flag, rest) = rest.split_first()?;
+    Some((u32::from_be_bytes(*number), *flag != 0, rest))
 }
 
 #[cfg(test)]
@@ -187,7 +224,8 @@ mod tests {
             Tell::Close(u32::MAX),
         ];
         for tell in tells {
-            assert!(Tell::of(&read(&tell.packet())) == Some(tell));
+            let packet = read(&tell.packet());
+            assert!(Tell::is_kind(packet.kind) && Tell::of(&packet) == Some(tell));
         }
     }
 
@@ -201,6 +239,8 @@ mod tests {
             Said::Shown(1),
             Said::Refused { number: 2, shown: true, words },
             Said::Closed(3),
+            Said::Piece(Bytes::from_static(b"piece")),
+            Said::Before { number: 4, shown: true },
         ];
         for said in all {
             let packet = read(&said.packet());
@@ -214,7 +254,7 @@ mod tests {
         for kind in [SETUP, SHOW, CLOSE] {
             assert!(Tell::of(&read(&packet(kind, b"ab"))).is_none());
         }
-        for kind in [OUTPUT, SHOWN, REFUSED, CLOSED] {
+        for kind in [OUTPUT, SHOWN, REFUSED, CLOSED, BEFORE] {
             assert!(Said::of(&read(&packet(kind, b"abc"))).is_none());
         }
     }

@@ -17,7 +17,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::helper::HELPER_COMMAND;
 use crate::device::Trouble;
-use crate::port::{BoxedLine, Line, PROGRAM, Port, PortError};
+use crate::port::{BoxedLine, Line, Opening, PROGRAM, Port, PortError};
 
 /// How soon a screen that could not be used is tried again: hardly noticed where there is none, and
 /// soon enough when a session has begun.
@@ -45,30 +45,32 @@ impl ScreenProcess {
 }
 
 impl Port for ScreenProcess {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let spawned = Command::new(&self.program)
-            .arg(HELPER_COMMAND)
-            .arg(self.driver)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn();
-        let port = || format!("{PROGRAM}{}", self.program.display());
-        let mut child = spawned.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => PortError::Absent { port: port() },
-            io::ErrorKind::PermissionDenied => PortError::Denied { port: port() },
-            _ => PortError::Other { port: port(), source: error },
-        })?;
-        match (child.stdin.take(), child.stdout.take()) {
-            (Some(stdin), Some(stdout)) => {
-                Ok(Box::new(ProcessLine { stdin, stdout, _child: child }))
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let spawned = Command::new(&self.program)
+                .arg(HELPER_COMMAND)
+                .arg(self.driver)
+                .envs(self.environment.iter().map(|(name, value)| (name, value)))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .kill_on_drop(true)
+                .spawn();
+            let port = || format!("{PROGRAM}{}", self.program.display());
+            let mut child = spawned.map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => PortError::Absent { port: port() },
+                io::ErrorKind::PermissionDenied => PortError::Denied { port: port() },
+                _ => PortError::Other { port: port(), source: error },
+            })?;
+            match (child.stdin.take(), child.stdout.take()) {
+                (Some(stdin), Some(stdout)) => {
+                    Ok(Box::new(ProcessLine { stdin, stdout, _child: child }) as BoxedLine)
+                }
+                _ => {
+                    let source = io::Error::other("its pipes are missing");
+                    Err(PortError::Other { port: port(), source })
+                }
             }
-            _ => {
-                let source = io::Error::other("its pipes are missing");
-                Err(PortError::Other { port: port(), source })
-            }
-        }
+        })
     }
 
     fn worth_opening<'a>(

@@ -14,14 +14,16 @@ pub mod packets;
 pub mod playback;
 pub mod program;
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::packets::{Said, Tell};
+use super::turns::{self, Voice};
 use super::{Ending, Orders, Utterance, clamped};
-use crate::device::{Driver, State, Status, Trouble};
+use crate::device::{Driver, Status, Trouble};
 use crate::port::BoxedLine;
 use crate::port::packets::Packets;
 
@@ -79,16 +81,13 @@ impl Driver for EspeakNg {
     }
 }
 
-/// Never made.
-enum Never {}
-
 struct Session {
     line: BoxedLine,
     packets: Packets,
 }
 
 impl EspeakNg {
-    async fn talk(&self, session: &mut Session, status: &Status) -> Result<Never, Trouble> {
+    async fn talk(&self, session: &mut Session, status: &Status) -> Result<Infallible, Trouble> {
         let (version, phonemes) = match session.within(HELLO, "said its version").await? {
             Said::Hello { version, phonemes } => (version, phonemes),
             Said::Failed(words) => return Err(Trouble::Failed { detail: words }),
@@ -97,53 +96,40 @@ impl EspeakNg {
         let voice = self.settings.voice.as_deref().unwrap_or_else(|| voice_of(&phonemes));
         status.learn("version", version);
         status.learn("voice", voice);
-        self.orders.recover();
-        status.started();
-        loop {
-            if self.orders.take_cut() {
-                continue;
-            }
-            tokio::select! {
-                biased;
-                // Only the end, when nothing is being said.
-                said = session.said() => {
-                    said?;
-                    continue;
-                }
-                () = self.orders.wanted() => {}
-            }
-            if self.orders.is_cut() {
-                continue;
-            }
-            if let Some(utterance) = self.orders.take() {
-                status.set(State::Busy);
-                let mut heard = false;
-                match self.say(session, &utterance, (voice, status), &mut heard).await {
-                    Ok(ending) => status.count(ending.counter()),
-                    Err(trouble) => {
-                        if heard {
-                            status.count("lost");
-                        } else {
-                            self.orders.put_back(utterance);
-                        }
-                        return Err(trouble);
-                    }
-                }
-                status.set(State::Ready);
-            }
-        }
+        let mut ready = Ready { session, voice, volume: self.settings.volume };
+        turns::speak(&mut ready, &self.orders, status).await
+    }
+}
+
+/// The program, and how it is run.
+struct Ready<'s> {
+    session: &'s mut Session,
+    voice: &'s str,
+    volume: u8,
+}
+
+impl Voice for Ready<'_> {
+    /// What was cut off has been stopped.
+    async fn hush(&mut self) -> Result<(), Trouble> {
+        Ok(())
+    }
+
+    /// Only the end of the line.
+    async fn stray(&mut self) -> Result<(), Trouble> {
+        self.session.said().await.map(|_| ())
     }
 
     async fn say(
-        &self,
-        session: &mut Session,
+        &mut self,
         utterance: &Utterance,
-        (voice, status): (&str, &Status),
+        orders: &Orders,
+        status: &Status,
         heard: &mut bool,
     ) -> Result<Ending, Trouble> {
-        let arguments = arguments(utterance, voice, self.settings.volume);
+        let (session, arguments) =
+            (&mut *self.session, arguments(utterance, self.voice, self.volume));
         for piece in utterance.pieces() {
-            if self.orders.is_cut() {
+            if orders.is_cut() {
                 return Ok(if *heard { Ending::Cut } else { Ending::Dropped });
             }
             session.tell(&Tell::Run(arguments.clone())).await?;
@@ -152,7 +138,7 @@ impl EspeakNg {
             loop {
                 let said = tokio::select! {
                     biased;
-                    () = self.orders.cut() => {
+                    () = orders.cut() => {
                         session.stop().await?;
                         return Ok(if *heard { Ending::Cut } else { Ending::Dropped });
                     }

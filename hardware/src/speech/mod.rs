@@ -20,6 +20,7 @@ pub mod queue;
 pub mod redact;
 pub mod ssip;
 pub mod text;
+mod turns;
 pub mod virtual_program;
 pub mod virtual_server;
 

@@ -16,6 +16,7 @@
 pub mod wire;
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
@@ -23,8 +24,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use self::wire::{Event, Fate, Heard, Parser, Reply};
+use super::turns::{self, Voice};
 use super::{Ending, Orders, Utterance, clamped};
-use crate::device::{Driver, State, Status, Trouble};
+use crate::device::{Driver, Status, Trouble};
 use crate::port::BoxedLine;
 
 /// How long the server may take to answer a command. It answers within milliseconds.
@@ -81,9 +83,6 @@ impl Driver for SpeechDispatcher {
     }
 }
 
-/// Never made.
-enum Never {}
-
 /// An open connection.
 struct Session {
     line: BoxedLine,
@@ -95,44 +94,9 @@ struct Session {
 }
 
 impl SpeechDispatcher {
-    async fn talk(&self, session: &mut Session, status: &Status) -> Result<Never, Trouble> {
+    async fn talk(&self, session: &mut Session, status: &Status) -> Result<Infallible, Trouble> {
         self.introduce(session, status).await?;
-        self.orders.recover();
-        status.started();
-        loop {
-            if self.orders.take_cut() {
-                session.well("CANCEL SELF").await?;
-                continue;
-            }
-            tokio::select! {
-                biased;
-                // What becomes of messages that nobody waits for any more.
-                event = session.event() => {
-                    event?;
-                    continue;
-                }
-                () = self.orders.wanted() => {}
-            }
-            if self.orders.is_cut() {
-                continue;
-            }
-            if let Some(utterance) = self.orders.take() {
-                status.set(State::Busy);
-                let mut heard = false;
-                match self.say(session, &utterance, status, &mut heard).await {
-                    Ok(ending) => status.count(ending.counter()),
-                    Err(trouble) => {
-                        if heard {
-                            status.count("lost");
-                        } else {
-                            self.orders.put_back(utterance);
-                        }
-                        return Err(trouble);
-                    }
-                }
-                status.set(State::Ready);
-            }
-        }
+        turns::speak(session, &self.orders, status).await
     }
 
     /// Who we are, and how we want to be spoken for.
@@ -162,33 +126,43 @@ impl SpeechDispatcher {
         status.learn("voice", voice.unwrap_or("the module's own"));
         Ok(())
     }
+}
 
-    /// Says an utterance, unless it is cut off; `heard` from when it can be.
+impl Voice for Session {
+    async fn hush(&mut self) -> Result<(), Trouble> {
+        self.well("CANCEL SELF").await.map(|_| ())
+    }
+
+    /// What becomes of messages that nobody waits for any more.
+    async fn stray(&mut self) -> Result<(), Trouble> {
+        self.event().await.map(|_| ())
+    }
+
     async fn say(
-        &self,
-        session: &mut Session,
+        &mut self,
         utterance: &Utterance,
+        orders: &Orders,
         status: &Status,
         heard: &mut bool,
     ) -> Result<Ending, Trouble> {
         let cut = |heard: bool| Ok(if heard { Ending::Cut } else { Ending::Dropped });
-        session.manner(utterance).await?;
+        self.manner(utterance).await?;
         for piece in utterance.pieces() {
-            if self.orders.is_cut() {
+            if orders.is_cut() {
                 return cut(*heard);
             }
-            let message = session.speak(piece).await?;
+            let message = self.speak(piece).await?;
             let mut begun = false;
             let mut limit = Instant::now() + BEGIN;
             loop {
                 let event = tokio::select! {
                     biased;
-                    () = self.orders.cut() => return cut(*heard),
-                    event = timeout_at(limit, session.event()) => event,
+                    () = orders.cut() => return cut(*heard),
+                    event = timeout_at(limit, self.event()) => event,
                 };
                 let Ok(event) = event else {
                     // It would be said once we are gone.
-                    session.well("CANCEL SELF").await?;
+                    self.well("CANCEL SELF").await?;
                     return Err(late(begun));
                 };
                 match event? {

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::espeak::packets::{Said, Tell};
+use crate::moment::at;
 use crate::port::far_end::{BoxedFarLine, VirtualDevice};
 use crate::port::packets::Packets;
 
@@ -104,12 +105,5 @@ impl VirtualDevice for VirtualProgram {
                 }
             }
         }
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }

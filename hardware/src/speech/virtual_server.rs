@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::ssip::wire::{message_length, text_of};
+use crate::moment::at;
 use crate::port::far_end::{BoxedFarLine, VirtualDevice};
 
 /// Messages that are remembered.
@@ -183,13 +184,6 @@ impl VirtualDevice for VirtualServer {
                 return;
             }
         }
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -57,14 +57,14 @@ section! {
         /// Where it is; required. For serial the path of its serial port; for evdev the input device,
         /// by path, vendor and product, or a pattern over its name.
         port: Option<String> = None;
-        "port", Example(r#""/dev/ttyACM0""#), optional(place()), Restart;
+        "port", Example(r#""/dev/ttyACM0""#), optional(place()), Restart, for ["serial", "evdev"];
         /// Which USB device, for hid-pos; left out: the first such scanner. Of several the first by
         /// their sockets is taken.
         device: Option<String> = None;
-        "device", Example(r#""0c2e:0b61""#), optional(place()), Restart;
+        "device", Example(r#""0c2e:0b61""#), optional(place()), Restart, for ["hid-pos"];
         /// The speed of its serial line; USB-CDC ignores it.
         baud: u32 = 9600;
-        "baud", Default("9600"), whole(300, 4_000_000, "bits per second"), Restart;
+        "baud", Default("9600"), whole(300, 4_000_000, "bits per second"), Restart, for ["serial"];
         /// What the scanner sends after each code; empty: a code ends after idle_ms. Of a scanner that
         /// types, "\r" is the enter key.
         suffix: String = "\r".to_owned();
@@ -74,7 +74,7 @@ section! {
         "prefix", Default(r#""""#), frame_mark(), Restart;
         /// How the bytes become text.
         encoding: QrEncoding = QrEncoding::Auto;
-        "encoding", Default(r#""auto""#), one_of(), Restart;
+        "encoding", Default(r#""auto""#), one_of(), Restart, for ["serial", "hid-pos"];
         /// How long nothing must come until a code without suffix is complete.
         idle: Duration = Duration::from_millis(100);
         "idle_ms", Default("100"), millis(10, 2000), Restart;
@@ -83,6 +83,6 @@ section! {
         "same_code_ms", Default("0"), span(60_000), Restart;
         /// The commands that switch a scanner on a serial line on while somebody waits for a code.
         trigger: QrTrigger = QrTrigger::None;
-        "trigger", Default(r#""none""#), one_of(), Restart;
+        "trigger", Default(r#""none""#), one_of(), Restart, for ["serial"];
     }
 }

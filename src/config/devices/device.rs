@@ -44,36 +44,38 @@ section! {
         /// if that is one of PC/SC, else any reader but SAM slots.
         reader: Option<String> = None;
         "reader", Example(r#""*ACR1252*PICC*""#),
-        optional(name("a pattern such as *ACR1252*PICC*")), Restart;
+        optional(name("a pattern such as *ACR1252*PICC*")), Restart, for ["pcsc"];
         /// Which commands the reader's buzzer understands, for pcsc: acs are ACR1251, ACR1252,
         /// ACR1255, ACR1281 and ACR1283; auto tells them by the reader's name.
         model: BuzzerModel = BuzzerModel::Auto;
-        "model", Default(r#""auto""#), one_of(), Restart;
+        "model", Default(r#""auto""#), one_of(), Restart, for ["pcsc"];
         /// The command of another reader's buzzer, for pcsc, in hex; {time} stands for the byte that
         /// holds the time. It goes to the reader, not to a card.
         command: Option<Template> = None;
-        "command", Example(r#""FF 00 40 00 04 {time} 00 01 01""#), optional(beep_command()), Restart;
+        "command", Example(r#""FF 00 40 00 04 {time} 00 01 01""#), optional(beep_command()),
+        Restart, for ["pcsc"];
         /// How long one unit of {time} in command is.
         unit_ms: u32 = 100;
-        "unit_ms", Default("100"), whole(1, 10_000, "ms"), Restart;
+        "unit_ms", Default("100"), whole(1, 10_000, "ms"), Restart, for ["pcsc"];
         /// How many units one command may ask for; a longer beep is several commands. Readers that
         /// answer when they have sounded must do so within 3 s, or libccid gives them up.
         max_units: u8 = 255;
-        "max_units", Default("255"), whole(1, 255, ""), Restart;
+        "max_units", Default("255"), whole(1, 255, ""), Restart, for ["pcsc"];
         /// Which input device, for evdev: a path, vendor and product, or a pattern with * and ? over
         /// its name, such as "PC Speaker", for which the kernel needs the module pcspkr. Left out: the
         /// first that beeps.
         device: Option<String> = None;
-        "device", Example(r#""PC Speaker""#), optional(place()), Restart;
+        "device", Example(r#""PC Speaker""#), optional(place()), Restart, for ["evdev"];
         /// The frequency of the tone, for evdev: the small beepers of kiosks and the human ear are
         /// best between 2 and 4 kHz. The kernel's beepers take 20 Hz and less for silence, and nobody
         /// hears more than 20 kHz. One that has no tones sounds as it can.
         frequency: u16 = 2000;
-        "frequency_hz", Default("2000"), whole(21, 20_000, "Hz"), Restart;
+        "frequency_hz", Default("2000"), whole(21, 20_000, "Hz"), Restart, for ["evdev"];
         /// The program and its arguments, for program; {ms} becomes the length of the beep. It is
         /// run without a shell, and must end within 5 s after its beep.
         program: Vec<String> = Vec::new();
-        "program", Example(r#"["/usr/bin/beep", "-l", "{ms}"]"#), program(), Restart;
+        "program", Example(r#"["/usr/bin/beep", "-l", "{ms}"]"#), program(),
+        Restart, for ["program"];
     }
 }
 

@@ -23,7 +23,7 @@ section! {
         "driver", Default(r#""none""#), one_of(), Restart;
         /// Where the engine is, for http: on this machine, as what it is told must not leave it.
         url: Option<EngineUrl> = None;
-        "url", Example(r#""http://127.0.0.1:8600/face""#), optional(engine_url()), Restart;
+        "url", Example(r#""http://127.0.0.1:8600/face""#), optional(engine_url()), Restart, for ["http"];
         /// How long the engine may take to get ready, all tries together.
         init_timeout: Duration = Duration::from_secs(15);
         "init_timeout", Default("15000"), millis(100, 600_000), Restart;

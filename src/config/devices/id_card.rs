@@ -48,18 +48,20 @@ section! {
         "driver", Default(r#""none""#), one_of(), Restart;
         /// Where it is; required with sam-v-serial. Names below /dev/serial/by-id stay the same.
         port: Option<String> = None;
-        "port", Example(r#""/dev/ttyUSB0""#), optional(device_path()), Restart;
+        "port", Example(r#""/dev/ttyUSB0""#), optional(device_path()),
+        Restart, for ["sam-v-serial"];
         /// Which USB device, for sam-v-usb (left out: "0400:c35a", the number of readers that are on USB
         /// by themselves) and sam-v-hidraw, which needs it. Of several the first by their sockets is
         /// taken.
         device: Option<String> = None;
-        "device", Example(r#""0400:c35a""#), optional(place()), Restart;
+        "device", Example(r#""0400:c35a""#), optional(place()),
+        Restart, for ["sam-v-usb", "sam-v-hidraw"];
         /// How frames stand in the reports of sam-v-hidraw.
         reports: ReaderReports = ReaderReports::Whole;
-        "reports", Default(r#""whole""#), one_of(), Restart;
+        "reports", Default(r#""whole""#), one_of(), Restart, for ["sam-v-hidraw"];
         /// The speed of its serial line.
         baud: SamBaud = SamBaud::Fixed(115_200);
-        "baud", Default("115200"), sam_baud(), Restart;
+        "baud", Default("115200"), sam_baud(), Restart, for ["sam-v-serial"];
         /// How often it looks for a card while somebody wants one.
         poll: Duration = Duration::from_millis(300);
         "poll_ms", Default("300"), millis(100, 2000), Restart;

@@ -63,19 +63,22 @@ section! {
         "driver", Default(r#""none""#), one_of(), Restart;
         /// Where it is, for escpos-serial.
         port: Option<String> = None;
-        "port", Example(r#""/dev/ttyS1""#), optional(device_path()), Restart;
+        "port", Example(r#""/dev/ttyS1""#), optional(device_path()), Restart, for ["escpos-serial"];
         /// The speed of its serial line, for escpos-serial.
         baud: u32 = 9600;
-        "baud", Default("9600"), whole(300, 4_000_000, "bits per second"), Restart;
+        "baud", Default("9600"), whole(300, 4_000_000, "bits per second"),
+        Restart, for ["escpos-serial"];
         /// How it stops its serial line, for escpos-serial; printed on its self-test.
         flow: PrinterFlow = PrinterFlow::RtsCts;
-        "flow", Default(r#""rts-cts""#), one_of(), Restart;
+        "flow", Default(r#""rts-cts""#), one_of(), Restart, for ["escpos-serial"];
         /// Where it is, for escpos-tcp.
         address: Option<String> = None;
-        "address", Example(r#""192.168.1.50:9100""#), optional(printer_address()), Restart;
+        "address", Example(r#""192.168.1.50:9100""#), optional(printer_address()),
+        Restart, for ["escpos-tcp"];
         /// Where it is, for escpos-device.
         path: Option<String> = None;
-        "path", Example(r#""/dev/usb/lp0""#), optional(device_path()), Restart;
+        "path", Example(r#""/dev/usb/lp0""#), optional(device_path()),
+        Restart, for ["escpos-device"];
         /// Dots in one line: 384 on paper of 58 mm, 576 on paper of 80 mm, as a rule.
         width_dots: u32 = 384;
         "width_dots", Default("384"), whole(64, 2048, "dots"), Restart;

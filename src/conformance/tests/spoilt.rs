@@ -13,17 +13,17 @@ use super::*;
 
 /// What is done to the frames.
 #[derive(Clone, Copy)]
-struct Hands {
+pub(super) struct Hands {
     /// What is passed on of a request.
-    forth: fn(Value) -> Vec<Value>,
+    pub(super) forth: fn(Value) -> Vec<Value>,
     /// What is passed on of what the bridge says.
-    back: fn(Value) -> Option<Value>,
+    pub(super) back: fn(Value) -> Option<Value>,
 }
 
-const HONEST: Hands = Hands { forth: |frame| vec![frame], back: Some };
+pub(super) const HONEST: Hands = Hands { forth: |frame| vec![frame], back: Some };
 
-/// The `taskId` of requests that are not the client's.
-const OWN: &str = "the proxy's own";
+/// The `taskId` or `id` of requests that are not the client's.
+pub(super) const OWN: &str = "the proxy's own";
 
 async fn pass(client: UnixStream, bridge: PathBuf, hands: Hands) -> std::io::Result<()> {
     let (from_client, mut to_client) = client.into_split();
@@ -52,7 +52,7 @@ async fn pass(client: UnixStream, bridge: PathBuf, hands: Hands) -> std::io::Res
 }
 
 /// Each of these cases passes through honest hands, and fails through these.
-async fn fail(hands: Hands, cases: &[&str]) {
+pub(super) async fn fail(hands: Hands, cases: &[&str]) {
     let ours = Ours::start("");
     let Door::Unix(bridge) = ours.unix() else { panic!("it is a Unix socket") };
     for (name, hands) in [("honest", HONEST), ("spoilt", hands)] {
@@ -90,6 +90,17 @@ fn card_text(frame: &mut Value) -> Option<&mut Value> {
 
 fn is_code(text: &Value) -> bool {
     text.as_str().is_some_and(|text| text.starts_with('-'))
+}
+
+/// Starts what a channel's `on` alone must not start, by a request that is [`OWN`].
+pub(super) fn started_by_on(frame: Value, channel: &str, start: Value) -> Vec<Value> {
+    vec![if frame["on"] == channel { start } else { frame }]
+}
+
+/// The answer to that, as if it were to `on`.
+pub(super) fn as_if_on(frame: Value, channel: &str) -> Value {
+    let own = frame["taskId"] == OWN || frame["id"] == OWN;
+    if own { json!({"on": channel, "success": true, "message": "成功"}) } else { frame }
 }
 
 #[tokio::test]
@@ -187,18 +198,11 @@ async fn a_batch_that_always_succeeds_fails() {
 
 #[tokio::test]
 async fn polling_that_on_alone_begins_fails() {
-    let forth = |frame: Value| {
-        if frame["on"] == "CPUCardListener" {
-            return vec![json!({"action": "startCPUCardLoopRead", "taskId": OWN})];
-        }
-        vec![frame]
+    let forth = |frame| {
+        let start = json!({"action": "startCPUCardLoopRead", "taskId": OWN});
+        started_by_on(frame, "CPUCardListener", start)
     };
-    let back = |frame: Value| {
-        if frame["taskId"] == OWN {
-            return Some(json!({"on": "CPUCardListener", "success": true, "message": "成功"}));
-        }
-        Some(frame)
-    };
+    let back = |frame| Some(as_if_on(frame, "CPUCardListener"));
     let cases = ["cpu_card/on_alone_brings_no_events", "cpu_card/off_ends_polling"];
     fail(Hands { forth, back }, &cases).await;
 }

@@ -25,9 +25,6 @@ const MONTH: usize = 10;
 /// How serde begins to complain of a key.
 const UNKNOWN_KEY: &str = "unknown field `";
 
-/// How JPEG files begin.
-const JPEG_HEAD: [u8; 3] = [0xFF, 0xD8, 0xFF];
-
 /// Base64 without padding, whatever its last bits.
 const UNPADDED: GeneralPurpose = GeneralPurpose::new(
     &ALPHABET,
@@ -250,14 +247,16 @@ fn picture(pseudonyms: &Pseudonyms, text: &str) -> String {
     } else {
         pseudonyms.text(prefix)
     };
-    let filler = |bytes: &[u8]| {
-        if bytes.starts_with(&JPEG_HEAD) {
-            pseudonyms.jpeg(bytes)
-        } else {
-            pseudonyms.picture(bytes)
-        }
+    // The alphabet of URLs has two characters of its own, and may be mixed with the usual one.
+    let is_urls = base64.contains(['-', '_']);
+    let usual =
+        if is_urls { base64.replace('-', "+").replace('_', "/") } else { base64.to_owned() };
+    let grey = in_base64(&usual, |bytes| pseudonyms.picture(bytes));
+    let grey = match grey {
+        Some(grey) if is_urls => Some(grey.replace('+', "-").replace('/', "_")),
+        grey => grey,
     };
-    prefix + &in_base64(base64, filler).unwrap_or_else(|| pseudonyms.text(base64))
+    prefix + &grey.unwrap_or_else(|| pseudonyms.text(base64))
 }
 
 /// Silence in the place of sound in either form, as the daemon makes it of silence; of a whole recording

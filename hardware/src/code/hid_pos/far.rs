@@ -4,14 +4,14 @@
 //! Written from makers' manuals and not from the driver. [`HidScanner`] is served over a line of
 //! packets, in memory; [`Shape`] makes the reports for whoever has another wire.
 
-use std::future::pending;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::super::virtual_scanner::{ScannerHand, VirtualScanner};
+use crate::moment::at;
 use crate::port::far_end::{BoxedFarLine, VirtualDevice};
 use crate::port::hidraw::REPORT;
 use crate::port::memory::inner_line;
@@ -145,12 +145,5 @@ async fn translate(mut line: BoxedFarLine, mut scanner: tokio::io::DuplexStream,
                 }
             }
         }
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => pending().await,
     }
 }

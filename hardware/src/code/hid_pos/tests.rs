@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::super::Code;
 use super::super::framing::{Encoding, Found, Framer, Framing};
@@ -14,7 +15,7 @@ use super::far::{HidScanner, Shape};
 use super::*;
 use crate::device::{self, State, Status, Trouble};
 use crate::port::carried::CarriedPort;
-use crate::port::far_end::{self, FarEnd, Plug};
+use crate::port::far_end::{self, BoxedFarLine, FarEnd, Plug, VirtualDevice};
 use crate::port::memory::memory_port;
 use crate::port::packets::{DESCRIPTION, Packets, packet};
 use crate::port::tape::PortEvent;
@@ -34,6 +35,11 @@ fn framing() -> Framing {
     Framing { suffix: END.to_vec(), prefix: Vec::new(), encoding: Encoding::Auto, trigger: None }
 }
 
+fn settings() -> Settings {
+    let idle = Duration::from_millis(100);
+    Settings { baud: 0, framing: framing(), idle, same_code: Duration::ZERO }
+}
+
 async fn bench(shape: Shape, suffix: &[u8]) -> Bench {
     let (source, status) = (Source::new(), Status::new("qr_scanner", State::Busy));
     let (port, end) = memory_port("a HID scanner");
@@ -41,13 +47,7 @@ async fn bench(shape: Shape, suffix: &[u8]) -> Bench {
     let plug = end.plug().clone();
     tokio::spawn(far_end::run(end, scanner));
     let port = CarriedPort::new(Box::new(port), ScanCarrier::new(suffix));
-    let settings = Settings {
-        baud: 0,
-        framing: framing(),
-        idle: Duration::from_millis(100),
-        same_code: Duration::ZERO,
-    };
-    let driver = SerialScanner::new(settings, source.clone());
+    let driver = SerialScanner::new(settings(), source.clone());
     tokio::spawn(device::run(Box::new(port), driver, status.clone()));
     let bench = Bench { source, status, hand, plug };
     bench.until(State::Ready).await;
@@ -118,10 +118,10 @@ fn report(data: &[u8]) -> Packet {
     Packet { kind: REPORT, data: data.to_vec().into() }
 }
 
-/// The codes in these packets, and how many were too long.
+/// The codes in these packets, and how many were torn.
 fn codes(carrier: &mut ScanCarrier, packets: &[Packet]) -> (Vec<String>, usize) {
     let mut framer = Framer::new(framing());
-    let (mut codes, mut too_long) = (Vec::new(), 0);
+    let (mut codes, mut torn) = (Vec::new(), 0);
     for packet in packets {
         let mut parts = Vec::new();
         carrier.take(packet, &mut parts);
@@ -138,18 +138,27 @@ fn codes(carrier: &mut ScanCarrier, packets: &[Packet]) -> (Vec<String>, usize) 
                     at = range.end;
                 }
                 Part::Made(bytes) => framer.push(&bytes),
+                Part::Lost => {
+                    // What has ended before it is not touched by it.
+                    found(&mut framer, &mut codes, &mut torn);
+                    framer.lose();
+                }
             }
         }
         assert_eq!(at, packet.data.len(), "parts make up the packet");
-        while let Some(found) = framer.next_code() {
-            match found {
-                Found::Code(Code(code)) => codes.push(code),
-                Found::TooLong => too_long += 1,
-                Found::Torn => {}
-            }
+        found(&mut framer, &mut codes, &mut torn);
+    }
+    (codes, torn)
+}
+
+fn found(framer: &mut Framer, codes: &mut Vec<String>, torn: &mut usize) {
+    while let Some(found) = framer.next_code() {
+        match found {
+            Found::Code(Code(code)) => codes.push(code),
+            Found::Torn => *torn += 1,
+            Found::TooLong => panic!("none of these is too long"),
         }
     }
-    (codes, too_long)
 }
 
 #[test]
@@ -204,16 +213,58 @@ fn a_vendors_length_in_front_counts_too() {
     assert_eq!(codes(&mut carrier, &[report(&bytes)]).0, ["12345"]);
 }
 
+/// A code of four reports, one of which is broken, and another code.
+fn with_a_broken_report(at: usize) -> Vec<Packet> {
+    let mut reports = Shape::Counted.reports(&[b'a'; 200], true);
+    reports[at][1] = 57;
+    reports.extend(Shape::Counted.reports(b"next", true));
+    reports.iter().map(|bytes| report(bytes)).collect()
+}
+
 #[test]
 fn a_broken_report_in_the_middle_of_a_code_costs_that_code_and_no_other() {
-    let mut packets: Vec<Packet> =
-        Shape::Counted.reports(&[b'a'; 200], true).iter().map(|bytes| report(bytes)).collect();
-    let mut broken = packets[1].data.to_vec();
-    broken[1] = 57;
-    packets[1] = report(&broken);
-    packets.extend(Shape::Counted.reports(b"next", true).iter().map(|bytes| report(bytes)));
-    let (codes, too_long) = codes(&mut described(Shape::Counted), &packets);
-    assert_eq!((codes, too_long), (vec!["next".to_owned()], 1));
+    // The first one, too: the rest of a code is no code.
+    for at in 0..3 {
+        let (codes, torn) = codes(&mut described(Shape::Counted), &with_a_broken_report(at));
+        assert_eq!((codes, torn), (vec!["next".to_owned()], 1), "broken: {at}");
+    }
+}
+
+#[test]
+fn a_report_that_is_cut_off_costs_the_code_that_has_begun() {
+    let mut packets = with_a_broken_report(1);
+    packets[1] = report(&packets[1].data[..20]);
+    let (codes, torn) = codes(&mut described(Shape::Counted), &packets);
+    assert_eq!((codes, torn), (vec!["next".to_owned()], 1));
+}
+
+/// Says this, and nothing more.
+struct Says(Vec<u8>);
+
+impl VirtualDevice for Says {
+    async fn serve(&mut self, mut line: BoxedFarLine) {
+        line.write_all(&self.0).await.unwrap();
+        // Until the line is closed.
+        let _ = line.read(&mut [0; 16]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_of_which_a_report_is_broken_is_counted_as_torn_and_not_as_too_long() {
+    let mut line = packet(DESCRIPTION, Shape::Counted.descriptor());
+    for Packet { kind, data } in with_a_broken_report(1) {
+        line.extend(packet(kind, &data));
+    }
+    let (source, status) = (Source::new(), Status::new("qr_scanner", State::Busy));
+    let mut waiter = source.wait().unwrap();
+    let (port, end) = memory_port("a HID scanner");
+    tokio::spawn(far_end::run(end, Says(line)));
+    let port = CarriedPort::new(Box::new(port), ScanCarrier::new(b""));
+    let driver = SerialScanner::new(settings(), source.clone());
+    tokio::spawn(device::run(Box::new(port), driver, status.clone()));
+    assert_eq!(waiter.answer().await.unwrap().0, "next");
+    let counters = status.counters();
+    assert_eq!((counters.get("torn"), counters.get("tooLong")), (Some(&1), None));
 }
 
 #[test]

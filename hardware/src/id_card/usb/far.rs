@@ -4,15 +4,15 @@
 //! packets, in memory; whoever has another wire (a gadget's `/dev/hidg0`) translates its reports with
 //! [`Reports`].
 
-use std::future::pending;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::super::frame::{HEAD, PREAMBLE};
 use super::super::virtual_reader::VirtualReader;
+use crate::moment::at;
 use crate::port::far_end::{BoxedFarLine, VirtualDevice};
 use crate::port::hidraw::REPORT;
 use crate::port::memory::inner_line;
@@ -130,13 +130,6 @@ fn frame_length(bytes: &[u8]) -> Option<usize> {
     match bytes.get(PREAMBLE.len()..HEAD) {
         Some([high, low]) => Some(HEAD + usize::from(u16::from_be_bytes([*high, *low]))),
         _ => None,
-    }
-}
-
-async fn at(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => sleep_until(moment).await,
-        None => pending().await,
     }
 }
 

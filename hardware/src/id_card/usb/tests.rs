@@ -139,7 +139,7 @@ async fn the_other_form_of_reports_is_said_to_be_worth_a_try() {
 async fn line(carriage: Carriage, description: &[u8]) -> (BoxedLine, far_end::BoxedFarLine) {
     let (port, mut end) = memory_port("a reader on USB");
     let mut port = CarriedPort::new(Box::new(port), SamCarrier::new(carriage));
-    let line = port.open(0).unwrap();
+    let line = port.open(0).await.unwrap();
     let mut far = end.next_line().await.unwrap();
     far.write_all(&packet(DESCRIPTION, description)).await.unwrap();
     (line, far)
@@ -254,6 +254,7 @@ fn found(carrier: &mut SamCarrier, packets: &[Packet]) -> Vec<Vec<u8>> {
                     }
                 }
                 Part::Made(bytes) => frames.push(bytes),
+                Part::Lost => panic!("it is said of no frame that some of it is missing"),
             }
         }
         assert_eq!(at, packet.data.len(), "parts make up the packet");

@@ -16,7 +16,6 @@ use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use ::evdev::raw_stream::{EventStream, RawDevice};
 use ::evdev::{KeyCode, SoundCode, SwitchCode};
@@ -28,12 +27,8 @@ use super::found::{self, Ability, Found};
 use super::{EV_KEY, EV_SW, EV_SYN, InputEvent, Records, SYN_DROPPED, SYN_REPORT, watch_for};
 use crate::device::Trouble;
 use crate::port::place::Place;
-use crate::port::presence::{RETRY, Watch};
-use crate::port::{BoxedLine, Line, Port, PortError};
-
-/// How long udev may take to give a new device file to its group: it does within some 50 ms, more
-/// on a machine that is just starting.
-const SETTLES: Duration = Duration::from_secs(2);
+use crate::port::presence::{self, RETRY, Watch};
+use crate::port::{BoxedLine, Line, Opening, Port, PortError};
 
 /// A keyboard's events that are taken from the kernel in one go; its own buffer holds 64 at least
 /// (`EVDEV_MIN_BUFFER_SIZE`).
@@ -88,13 +83,7 @@ impl EvdevPort {
                     return;
                 }
                 Some(device) => {
-                    let _ = timeout(SETTLES, async {
-                        while is_denied(&device.path) {
-                            watch.changed().await;
-                        }
-                    })
-                    .await;
-                    return;
+                    return presence::shared(&device.path, watch).await;
                 }
                 None => {
                     self.vanished = false;
@@ -108,10 +97,12 @@ impl EvdevPort {
 }
 
 impl Port for EvdevPort {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let (ability, grab) = (self.ability, self.grab);
-        let line = self.open_as(|found| EvdevLine::open(&found.path, ability, grab))?;
-        Ok(Box::new(line))
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let (ability, grab) = (self.ability, self.grab);
+            let line = self.open_as(|found| EvdevLine::open(&found.path, ability, grab))?;
+            Ok(Box::new(line) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(
@@ -127,11 +118,6 @@ impl Port for EvdevPort {
             }
         })
     }
-}
-
-/// Whether the file is there, and not for us.
-fn is_denied(path: &Path) -> bool {
-    matches!(File::open(path), Err(error) if error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// An open device.
@@ -336,6 +322,8 @@ impl AsyncWrite for EvdevLine {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -357,7 +345,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let place = Place::Path(file.path().to_owned());
         let mut port = EvdevPort::new(place, Ability::Beep, false);
-        let error = port.open(0).err().unwrap();
+        let error = port.open(0).await.err().unwrap();
         assert!(matches!(error, PortError::Other { .. }), "{error}");
     }
 
@@ -366,7 +354,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("by-id/event-kbd");
         let mut port = EvdevPort::new(Place::Path(path.clone()), Ability::TypeCodes, true);
-        let trouble = Trouble::from(port.open(0).err().unwrap());
+        let trouble = Trouble::from(port.open(0).await.err().unwrap());
         assert!(matches!(trouble, Trouble::Absent { .. }), "{trouble}");
         let limit = Duration::from_secs(20);
         let awaited = timeout(limit, port.worth_opening(&trouble));

@@ -22,7 +22,7 @@ use crate::device::{Status, Trouble};
 use crate::input::Presence;
 use crate::port::place::Place;
 use crate::port::presence::{RETRY, Watch};
-use crate::port::{BoxedLine, Line, Port, PortError};
+use crate::port::{BoxedLine, Line, Opening, Port, PortError};
 
 /// Which devices.
 #[derive(Clone, Debug)]
@@ -107,23 +107,25 @@ impl GroupPort {
 }
 
 impl Port for GroupPort {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let watch = self.watch.take().unwrap_or_else(watch_folder);
-        let mut line = GroupLine {
-            group: self.group.clone(),
-            status: self.status.clone(),
-            members: Vec::new(),
-            next_change: Box::pin(after_change(watch)),
-            ready: BytesMut::new(),
-        };
-        let wrong = line.join();
-        if line.members.is_empty() {
-            self.watch = Some(watch_folder());
-            return Err(wrong.unwrap_or_else(|| self.group.absent()));
-        }
-        let end_of_state = InputEvent { kind: EV_SYN, code: SYN_REPORT, value: 0 };
-        line.ready.extend_from_slice(&end_of_state.record());
-        Ok(Box::new(line))
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let watch = self.watch.take().unwrap_or_else(watch_folder);
+            let mut line = GroupLine {
+                group: self.group.clone(),
+                status: self.status.clone(),
+                members: Vec::new(),
+                next_change: Box::pin(after_change(watch)),
+                ready: BytesMut::new(),
+            };
+            let wrong = line.join();
+            if line.members.is_empty() {
+                self.watch = Some(watch_folder());
+                return Err(wrong.unwrap_or_else(|| self.group.absent()));
+            }
+            let end_of_state = InputEvent { kind: EV_SYN, code: SYN_REPORT, value: 0 };
+            line.ready.extend_from_slice(&end_of_state.record());
+            Ok(Box::new(line) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(

@@ -39,7 +39,7 @@ use super::found::Ability;
 use crate::device::{Status, Trouble};
 use crate::port::place::Place;
 use crate::port::presence::RETRY;
-use crate::port::{BoxedLine, Line, Port, PortError};
+use crate::port::{BoxedLine, Line, Opening, Port, PortError};
 
 pub mod helper;
 
@@ -84,18 +84,22 @@ impl HeldPort {
 }
 
 impl Port for HeldPort {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let (program, status) = (&self.program, &self.status);
-        let line = self.device.open_as(|found| {
-            // What is wrong with the device is told best by whoever opens it here.
-            EvdevLine::open_to_sound(&found.path)?;
-            let path = found.path.display().to_string();
-            status.learn("device", if found.name.is_empty() { &path } else { &found.name });
-            HelperLine::start(program, &found.path)
-                .map_err(|source| PortError::Other { port: program.display().to_string(), source })
-        })?;
-        self.started = true;
-        Ok(Box::new(line))
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let (program, status) = (&self.program, &self.status);
+            let line = self.device.open_as(|found| {
+                // What is wrong with the device is told best by whoever opens it here.
+                EvdevLine::open_to_sound(&found.path)?;
+                let path = found.path.display().to_string();
+                status.learn("device", if found.name.is_empty() { &path } else { &found.name });
+                HelperLine::start(program, &found.path).map_err(|source| PortError::Other {
+                    port: program.display().to_string(),
+                    source,
+                })
+            })?;
+            self.started = true;
+            Ok(Box::new(line) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(

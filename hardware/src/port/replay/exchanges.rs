@@ -183,8 +183,12 @@ impl Exchanges {
         self.window.push_back(exchange);
     }
 
-    /// More that came back; where it belongs.
-    pub(super) fn push_answer(&mut self, chunk: Chunk) -> Belongs {
+    /// More that came back, before the recording or in it; where it belongs. What came in it answers
+    /// nothing that was asked before: that may be asked at any time, and this came at its own.
+    pub(super) fn push_answer(&mut self, chunk: Chunk, before: bool) -> Belongs {
+        if !before && self.window.back().is_some_and(|last| last.before) {
+            return Belongs::Unasked;
+        }
         if !self.started
             && let Some(start) = self.start.last_mut()
             && self.window.back().is_some_and(|last| last.line == start.line)

@@ -183,7 +183,7 @@ impl Reel {
             }),
             PortEvent::In(bytes) => {
                 let chunk = Chunk { micros, bytes };
-                if self.exchanges.push_answer(chunk.clone()) == Belongs::Unasked {
+                if self.exchanges.push_answer(chunk.clone(), before) == Belongs::Unasked {
                     // What a device had said by itself before the recording, it said when opened.
                     let micros = if before { self.timeline.now().min(micros) } else { micros };
                     self.unasked.push_back(Chunk { micros, ..chunk });

@@ -16,8 +16,8 @@ fn unix(path: &Path) -> Socket {
     Socket::new(SocketAddress::Unix(path.to_owned()))
 }
 
-fn refused(socket: &mut Socket) -> PortError {
-    socket.open(0).err().expect("it does not open")
+async fn refused(socket: &mut Socket) -> PortError {
+    socket.open(0).await.err().expect("it does not open")
 }
 
 async fn speaks(line: &mut BoxedLine, far: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
@@ -42,9 +42,10 @@ async fn a_unix_socket_is_a_line_until_the_other_side_closes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("service");
     let listener = UnixListener::bind(&path).unwrap();
-    let mut line = unix(&path).open(0).unwrap();
+    let mut line = unix(&path).open(0).await.unwrap();
     let (mut far, _) = listener.accept().await.unwrap();
     speaks(&mut line, &mut far).await;
+    assert!(!line.lingers());
     drop(far);
     assert_eq!(line.read(&mut [0; 4]).await.unwrap(), 0);
 }
@@ -53,10 +54,11 @@ async fn a_unix_socket_is_a_line_until_the_other_side_closes() {
 async fn a_tcp_address_is_a_line_that_connects_by_itself() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let mut line = Socket::new(SocketAddress::Tcp("127.0.0.1".into(), port)).open(0).unwrap();
+    let mut line = Socket::new(SocketAddress::Tcp("127.0.0.1".into(), port)).open(0).await.unwrap();
     let accepted = async { listener.accept().await.unwrap().0 };
     let (written, mut far) = tokio::join!(line.write_all(b"hello"), accepted);
     written.unwrap();
+    assert!(line.lingers());
     far.read_exact(&mut [0; 5]).await.unwrap();
     speaks(&mut line, &mut far).await;
 }
@@ -66,7 +68,7 @@ async fn a_tcp_address_where_nobody_listens_is_an_error_of_the_first_exchange() 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let mut line = Socket::new(SocketAddress::Tcp("127.0.0.1".into(), port)).open(0).unwrap();
+    let mut line = Socket::new(SocketAddress::Tcp("127.0.0.1".into(), port)).open(0).await.unwrap();
     let error = line.write_all(b"hello").await.unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     let words = error.to_string();
@@ -83,14 +85,14 @@ async fn a_socket_that_is_not_there_or_that_nobody_listens_on_is_absent() {
         "unix:{}: nobody listens there; start the program that does, or name another address",
         path.display()
     );
-    let error = refused(&mut unix(&path));
+    let error = refused(&mut unix(&path)).await;
     assert!(error.is_absent());
     assert_eq!(error.to_string(), words);
     drop(StdListener::bind(&path).unwrap());
-    let error = refused(&mut unix(&path));
+    let error = refused(&mut unix(&path)).await;
     assert!(error.is_absent());
     assert_eq!(error.to_string(), words);
-    assert!(refused(&mut unix(&path.join("below-a-file"))).is_absent());
+    assert!(refused(&mut unix(&path.join("below-a-file"))).await.is_absent());
 }
 
 #[tokio::test]
@@ -104,7 +106,7 @@ async fn a_listener_that_takes_nobody_does_not_block() {
     let mut socket = unix(&path);
     let mut lines = Vec::new();
     let error = loop {
-        match socket.open(0) {
+        match socket.open(0).await {
             Ok(line) => lines.push(line),
             Err(error) => break error,
         }
@@ -118,7 +120,7 @@ async fn a_socket_that_appears_is_worth_opening_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("later/service");
     let mut socket = unix(&path);
-    let trouble = Trouble::from(refused(&mut socket));
+    let trouble = Trouble::from(refused(&mut socket).await);
     let made = async {
         tokio::task::yield_now().await;
         std::fs::create_dir(folder.path().join("later")).unwrap();
@@ -127,7 +129,7 @@ async fn a_socket_that_appears_is_worth_opening_at_once() {
     let worth = socket.worth_opening(&trouble);
     let (woken, listener) = tokio::join!(timeout(AMPLE, worth), made);
     woken.expect("inotify tells of it");
-    assert!(unix(&path).open(0).is_ok());
+    assert!(unix(&path).open(0).await.is_ok());
     drop(listener);
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
-use super::{Flow, PortEvent, Remembers};
+use super::{Flow, LineFault, PortEvent, Recalls, Remembers};
 use crate::device::{State, Status};
 use crate::port::packets::{HEADER, MOST_DATA};
 
@@ -84,12 +84,45 @@ impl Remembers for PortMemory {
     }
 
     fn is_busy(&self) -> bool {
-        if matches!(self.1, Flow::Stream | Flow::Levels) {
+        if matches!(self.1, Flow::Stream | Flow::Levels | Flow::Recalled) {
             return false;
         }
         self.lock()
             .last
             .is_some_and(|(at, asked)| at.elapsed() < if asked { ANSWER } else { PAUSE })
+    }
+}
+
+/// What a port was like whose driver knows what was said.
+pub(super) struct Recalled {
+    /// How the line was opened, and how it ended.
+    pub(super) port: PortMemory,
+    pub(super) driver: Arc<dyn Recalls>,
+}
+
+impl Remembers for Recalled {
+    /// Of a line that is open, how it was opened and what the driver recalls. Of one that is not, the
+    /// same of an earlier one that has ended, if there is anything to recall, and how it is now.
+    fn events(&self) -> Vec<PortEvent> {
+        let mut events = self.port.events();
+        let open = matches!(events[..], [PortEvent::Opened { .. }]);
+        let mut recalled = self.driver.line(open);
+        if open {
+            events.append(&mut recalled);
+        } else if !recalled.is_empty() {
+            let opened = PortEvent::Opened { baud: 0, modem: None };
+            let now = match events.pop() {
+                Some(PortEvent::Gone(fault)) => vec![PortEvent::Gone(fault)],
+                Some(other) => vec![PortEvent::Gone(LineFault::End), other],
+                None => vec![PortEvent::Gone(LineFault::End)],
+            };
+            events = [vec![opened], recalled, now].concat();
+        }
+        events
+    }
+
+    fn is_busy(&self) -> bool {
+        self.driver.is_busy()
     }
 }
 
@@ -143,6 +176,9 @@ impl PortMemory {
         passed: Option<(bool, &[u8])>,
         event: impl FnOnce() -> PortEvent,
     ) {
+        if self.1 == Flow::Recalled {
+            return;
+        }
         let mut memory = self.lock();
         if self.1 == Flow::Stream {
             // What was said until the driver has asked for the stream; the stream is none of it.
@@ -168,7 +204,7 @@ impl PortMemory {
             _ => event(),
         };
         match (passed, self.1) {
-            (_, Flow::Stream) | (None, _) => {}
+            (_, Flow::Stream | Flow::Recalled) | (None, _) => {}
             (Some((true, bytes)), _) => memory.asked(bytes),
             (Some((false, bytes)), Flow::Pieces) => memory.answered(bytes, SHORT_ANSWER),
             (Some((false, bytes)), Flow::Packets) => memory.answered_in_packets(bytes),
@@ -251,6 +287,7 @@ impl Remembered {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{OpenFailure, OpenFailureKind};
     use super::*;
 
     #[test]
@@ -275,5 +312,44 @@ mod tests {
         assert_eq!(memory.events(), [&rests[..], &[opened, greeting, begin]].concat());
         memory.closed();
         assert_eq!(memory.events(), rests);
+    }
+
+    /// A driver that recalls one word, and which line it was said on.
+    struct Word(bool);
+
+    impl Recalls for Word {
+        fn line(&self, open: bool) -> Vec<PortEvent> {
+            let word = PortEvent::In(Bytes::from_static(if open { b"open" } else { b"ended" }));
+            if self.0 { vec![word] } else { Vec::new() }
+        }
+
+        fn is_busy(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn what_a_driver_recalls_stands_on_the_open_line_or_on_one_that_has_ended() {
+        let status = Status::new("second_screen", State::Busy);
+        let port = PortMemory::new(Flow::Recalled);
+        let events =
+            |known| Recalled { port: port.clone(), driver: Arc::new(Word(known)) }.events();
+        let opened = PortEvent::Opened { baud: 0, modem: None };
+        let said = |word: &'static [u8]| PortEvent::In(Bytes::from_static(word));
+        port.attempt(opened.clone());
+        port.keep(&status, Some((false, b"any")), || said(b"any"));
+        assert_eq!(events(true), [opened.clone(), said(b"open")]);
+        assert_eq!(events(false), std::slice::from_ref(&opened));
+        let end = PortEvent::Gone(LineFault::Os(5));
+        port.gone(end.clone());
+        port.closed();
+        assert_eq!(events(true), [opened.clone(), said(b"ended"), end.clone()]);
+        assert_eq!(events(false), [opened.clone(), end]);
+        let failure = OpenFailure { port: "a".to_owned(), kind: OpenFailureKind::Absent };
+        let failed = PortEvent::NotOpened(failure);
+        port.attempt(failed.clone());
+        let end = PortEvent::Gone(LineFault::End);
+        assert_eq!(events(true), [opened, said(b"ended"), end, failed.clone()]);
+        assert_eq!(events(false), [failed]);
     }
 }

@@ -30,7 +30,7 @@ use x11rb::wrapper::ConnectionExt as _;
 
 use self::pixels::Layout;
 use super::choice::{self, Area, Candidate, choose};
-use super::{Display, ListedOutput, Place, absent, failed};
+use super::display::{Display, ListedOutput, Place, absent, failed};
 use crate::device::Trouble;
 use crate::screen::Settings;
 use crate::screen::frame::Frame;

@@ -33,7 +33,7 @@ use super::packets::{Said, Tell};
 use super::playback::{self, Loudspeaker};
 use crate::device::Trouble;
 use crate::port::packets::Packets;
-use crate::port::{BoxedLine, Line, PROGRAM, Port, PortError};
+use crate::port::{BoxedLine, Line, Opening, PROGRAM, Port, PortError};
 
 /// Bytes that may be under way on the line: more than the longest text and what belongs to it.
 const LINE_BUFFER: usize = 64 * 1024;
@@ -68,20 +68,22 @@ impl EspeakProgram {
 }
 
 impl Port for EspeakProgram {
-    fn open(&mut self, _: u32) -> Result<BoxedLine, PortError> {
-        let port = format!("{PROGRAM}{}", self.program);
-        let Some(program) = find(&self.program) else { return Err(PortError::Absent { port }) };
-        let hung = self.threads.load(Ordering::Relaxed);
-        if hung >= MOST_HUNG {
-            let device = &self.loudspeaker.device;
-            let words = format!("the sound device {device} hangs ({hung} threads wait in it)");
-            return Err(PortError::Other { port, source: io::Error::other(words) });
-        }
-        let (near, far) = tokio::io::duplex(LINE_BUFFER);
-        let (loudspeaker, threads) = (self.loudspeaker.clone(), Arc::clone(&self.threads));
-        let place = Place { program, loudspeaker, threads };
-        tokio::spawn(engine(far, place));
-        Ok(Box::new(ProgramLine(near)))
+    fn open(&mut self, _: u32) -> Opening<'_> {
+        Box::pin(async move {
+            let port = format!("{PROGRAM}{}", self.program);
+            let Some(program) = find(&self.program) else { return Err(PortError::Absent { port }) };
+            let hung = self.threads.load(Ordering::Relaxed);
+            if hung >= MOST_HUNG {
+                let device = &self.loudspeaker.device;
+                let words = format!("the sound device {device} hangs ({hung} threads wait in it)");
+                return Err(PortError::Other { port, source: io::Error::other(words) });
+            }
+            let (near, far) = tokio::io::duplex(LINE_BUFFER);
+            let (loudspeaker, threads) = (self.loudspeaker.clone(), Arc::clone(&self.threads));
+            let place = Place { program, loudspeaker, threads };
+            tokio::spawn(engine(far, place));
+            Ok(Box::new(ProgramLine(near)) as BoxedLine)
+        })
     }
 
     fn worth_opening<'a>(

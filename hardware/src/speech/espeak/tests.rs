@@ -3,7 +3,7 @@
 use super::super::virtual_program::{ProgramHand, VirtualProgram};
 use super::super::{Order, Speaker, queue};
 use super::*;
-use crate::device;
+use crate::device::{self, State};
 use crate::port::far_end::{self, FarEnd, Plug};
 use crate::port::memory::memory_port;
 

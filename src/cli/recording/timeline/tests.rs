@@ -185,7 +185,7 @@ async fn replayed(folder: &TempDir, fault: Option<Fault>) -> Vec<u8> {
     let mut got = Vec::new();
     for (open, writes) in [(0, vec![(2000, [0x7E, 0]), (6000, [0x7E, 1])]), (8000, Vec::new())] {
         tokio::time::sleep_until(at(open)).await;
-        let mut line = port.open(9600).unwrap();
+        let mut line = port.open(9600).await.unwrap();
         let mut steps = writes.into_iter().map(|(ms, request)| (ms, Some(request)));
         let last = [(if open == 0 { 6900 } else { 8900 }, None)];
         for (until, request) in steps.by_ref().chain(last) {

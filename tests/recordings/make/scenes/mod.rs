@@ -43,6 +43,7 @@ mod reader;
 mod receipts;
 mod scanner;
 mod scanner_trouble;
+mod screen;
 mod slow;
 mod social_security;
 mod speech;
@@ -128,6 +129,7 @@ pub(crate) fn all() -> Vec<Scene> {
         presence::scenes(),
         speech::scenes(),
         receipts::scenes(),
+        screen::scenes(),
         microphone::scenes(),
         operation::scenes(),
         people::scenes(),
@@ -148,7 +150,7 @@ pub(crate) fn secrets() -> (Vec<&'static str>, Vec<&'static str>) {
     // One character is in any text.
     let names = social_security::NAMES.into_iter().filter(|name| name.chars().count() > 1);
     let names = names.chain([receipts::CUSTOMER]).chain(people::SECRETS);
-    let data = psams::DATA.into_iter().chain([presence::FOREIGN, microphone::VOICE]);
+    let data = psams::DATA.into_iter().chain([presence::FOREIGN, microphone::VOICE, screen::SHOWN]);
     (names.chain(numbers).chain([operation::TYPED]).collect(), data.collect())
 }
 

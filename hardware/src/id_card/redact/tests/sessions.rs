@@ -81,7 +81,7 @@ impl VirtualDevice for Noisy {
         }
         let (port, mut end) = memory_port("behind the noise");
         let mut port = port;
-        let mut near = crate::port::Port::open(&mut port, 115_200).unwrap();
+        let mut near = crate::port::Port::open(&mut port, 115_200).await.unwrap();
         let far = far_end::FarEnd::next_line(&mut end).await.unwrap();
         let mut served = std::pin::pin!(self.reader.serve(far));
         let (mut to_reader, mut to_host) = ([0; 512], [0; 4096]);

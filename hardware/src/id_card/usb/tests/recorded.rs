@@ -92,7 +92,7 @@ fn carried(plugged: Plugged, lines: &[TapeLine]) -> Vec<u8> {
                 match part {
                     Part::Carried(range) => all.extend_from_slice(&packet.data[range]),
                     Part::Made(bytes) => all.extend(bytes),
-                    Part::Stays(_) | Part::Padding(_) => {}
+                    Part::Stays(_) | Part::Padding(_) | Part::Lost => {}
                 }
             }
         }

@@ -74,7 +74,7 @@ async fn it_is_told_what_came_of_each_fault() {
         let timeline = Timeline::new(Instant::now(), 1.0);
         let tape = tape.into_iter();
         let mut port = replayed_port("id_card", tape, timeline, settings, findings.clone());
-        let mut line = port.open(115_200).unwrap();
+        let mut line = port.open(115_200).await.unwrap();
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         for _ in 0..3 {
             line.write_all(&crate::id_card::frame::request([0x11, 0xFF], &[])).await.unwrap();

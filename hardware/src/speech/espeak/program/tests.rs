@@ -31,8 +31,8 @@ struct Open {
 }
 
 impl Open {
-    fn at(port: &mut EspeakProgram) -> Self {
-        Self { line: port.open(0).unwrap(), packets: Packets::default() }
+    async fn at(port: &mut EspeakProgram) -> Self {
+        Self { line: port.open(0).await.unwrap(), packets: Packets::default() }
     }
 
     async fn tell(&mut self, tell: Tell) {
@@ -63,7 +63,7 @@ impl Open {
 #[tokio::test]
 async fn the_program_is_run_without_a_shell_and_has_its_text_from_stdin() {
     let (folder, path) = program(&format!("echo \"$@\" > arguments; cat > text; {WAV}"));
-    let mut open = Open::at(&mut EspeakProgram::new(&path, "null", None));
+    let mut open = Open::at(&mut EspeakProgram::new(&path, "null", None)).await;
     let hello = Said::Hello { version: "9.9".to_owned(), phonemes: "phonemes".to_owned() };
     assert_eq!(open.said().await, hello);
     let text = "$(touch hacked); `id` ' \" \\ -v en <b> 好 😀";
@@ -80,7 +80,7 @@ async fn the_program_is_run_without_a_shell_and_has_its_text_from_stdin() {
 async fn a_program_that_goes_on_for_ever_is_stopped() {
     let (_folder, path) = program("cat > /dev/null; sleep 600");
     let mut port = EspeakProgram::new(&path, "null", None);
-    let mut open = Open::at(&mut port);
+    let mut open = Open::at(&mut port).await;
     open.said().await;
     open.say("好").await;
     open.tell(Tell::Stop).await;
@@ -97,7 +97,7 @@ async fn a_program_that_fails_or_says_no_sound_is_told_of() {
         ("cat > /dev/null; echo rubbish that is no sound", "no WAV file of 16 bits"),
     ] {
         let (_folder, path) = program(body);
-        let mut open = Open::at(&mut EspeakProgram::new(&path, "null", None));
+        let mut open = Open::at(&mut EspeakProgram::new(&path, "null", None)).await;
         open.said().await;
         open.say("好").await;
         let failed = loop {
@@ -113,7 +113,7 @@ async fn a_program_that_fails_or_says_no_sound_is_told_of() {
 #[tokio::test]
 async fn a_text_without_a_sound_is_said_at_once() {
     let (_folder, path) = program("cat > /dev/null");
-    let mut open = Open::at(&mut EspeakProgram::new(&path, "null", None));
+    let mut open = Open::at(&mut EspeakProgram::new(&path, "null", None)).await;
     open.said().await;
     open.say("😀").await;
     assert_eq!(open.said().await, Said::Begun);
@@ -123,17 +123,17 @@ async fn a_text_without_a_sound_is_said_at_once() {
 #[tokio::test]
 async fn a_sound_device_that_is_not_there_is_named() {
     let (_folder, path) = program(WAV);
-    let mut open = Open::at(&mut EspeakProgram::new(&path, "plughw:CARD=Nowhere", None));
+    let mut open = Open::at(&mut EspeakProgram::new(&path, "plughw:CARD=Nowhere", None)).await;
     let Said::Failed(words) = open.said().await else { panic!("it is there") };
     // With the library's own words, which do not stand on stderr instead.
     assert!(words.starts_with("sound device plughw:CARD=Nowhere: not there ("), "{words}");
     assert!(words.contains("); plug it in, or name another"), "{words}");
 }
 
-#[test]
-fn a_program_that_is_not_there_is_absent() {
+#[tokio::test]
+async fn a_program_that_is_not_there_is_absent() {
     for name in ["/nowhere/espeak-ng", "no-such-espeak-ng"] {
-        let error = EspeakProgram::new(name, "null", None).open(0).err().unwrap();
+        let error = EspeakProgram::new(name, "null", None).open(0).await.err().unwrap();
         assert!(error.is_absent());
         let words =
             format!("program:{name}: there is no such program; install it, or name another");
