@@ -19,6 +19,7 @@ use hharome_hardware::inventory::{CARD_READERS_LIMIT, CardReaders};
 use hharome_protocol::action::Call as _;
 use hharome_protocol::bridge::{DeviceState, DeviceStatus, Status, StatusCall};
 use hharome_protocol::client::{self, ServerFrame};
+use rustix::fs::{Access, access};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -31,6 +32,7 @@ use crate::devices::{Devices, PORT_FACT, photo_decoder, places::meant};
 use crate::outside::Outside;
 use crate::recording;
 use crate::recording::recorder::Recorder;
+use crate::shell::Step;
 
 /// How long a device may take to be known: the ID-card reader tries five rates three times.
 const PROBE: Duration = Duration::from_secs(12);
@@ -90,6 +92,7 @@ pub(super) fn run(file: Option<&Path>, json: bool, print: bool) -> ExitCode {
         let mut rows = rows(&config, told, print).await;
         rows.extend(check_photo_decoder(&config).await);
         rows.extend(check_recording(&config));
+        rows.extend(check_shell(&config));
         let failed = rows.iter().any(|row: &Row| row.verdict == Verdict::Failed);
         let file = source.as_ref().map(|path| path.display().to_string());
         let result = if json {
@@ -305,6 +308,25 @@ fn check_recording(config: &Config) -> Option<Row> {
         Err(words) => (Verdict::Failed, words),
     };
     Some(Row { device: "recording".to_owned(), driver: String::new(), verdict, detail })
+}
+
+/// The commands of the shell are looked for, and not run.
+fn check_shell(config: &Config) -> Option<Row> {
+    let commands = Step::ALL.into_iter().map(|step| (step, config.shell.command(step)));
+    let programs: Vec<_> = commands.filter_map(|(step, it)| Some((step, it.first()?))).collect();
+    let missing = programs.iter().find_map(|(step, program)| {
+        let key = step.word();
+        let executable = access(program.as_str(), Access::EXEC_OK).is_ok();
+        let there = Path::new(program).is_file() && executable;
+        (!there).then(|| format!("{key}: {program} is no program that this user may run"))
+    });
+    let keys = programs.iter().map(|(step, _)| step.word()).collect::<Vec<_>>().join(", ");
+    let (verdict, detail) = match missing {
+        Some(words) => (Verdict::Failed, words),
+        None if programs.is_empty() => return None,
+        None => (Verdict::Ok, keys),
+    };
+    Some(Row { device: "shell".to_owned(), driver: String::new(), verdict, detail })
 }
 
 /// The vendor's library is tried in its helper process, as it is used.

@@ -30,6 +30,9 @@ const START: Duration = Duration::from_secs(5);
 /// How long the port may take no bytes.
 const WRITE: Duration = Duration::from_secs(5);
 
+/// How long it may take to say what it knows of a typed number.
+const PERSON: Duration = Duration::from_secs(3);
+
 /// How often an engine is asked to get ready, and how long between.
 const INIT_TRIES: usize = 3;
 const INIT_PAUSE: Duration = Duration::from_millis(500);
@@ -216,7 +219,12 @@ impl Engine {
         json: &Bytes,
         status: &Status,
     ) -> Result<Answer, Trouble> {
-        let said = talk.ask(task, json, Instant::now() + self.settings.person).await;
+        // What it knows of a number nobody waits long for, and those before the camera do.
+        let limit = match task {
+            Task::Person => self.settings.person.min(PERSON),
+            _ => self.settings.person,
+        };
+        let said = talk.ask(task, json, Instant::now() + limit).await;
         self.judged(task, said, status)
     }
 

@@ -300,6 +300,8 @@ async fn the_shells_commands_are_run_and_what_was_hidden_is_shown_at_the_end() {
     let reply = client.ask(&wish(json!({"hideNavigationBar": 1, "exitApplet": 1}))).await;
     assert_eq!(kind(&reply), "device_unavailable");
     assert_eq!(ran(), "");
+    let (code, stdout, _) = run(daemon.folder(), &["check", "--config", "config.toml"]).await;
+    assert!(code == 0 && stdout.contains("hide_navigation_bar, "), "{stdout}");
     let reply = client.ask(&wish(json!({"hideNavigationBar": "1"}))).await;
     assert_eq!((&reply["success"], &reply["data"]), (&json!(true), &json!({})), "{reply}");
     // Arguments are arguments, whatever stands in them.
