@@ -406,25 +406,6 @@ impl Config {
                     .to_owned(),
             );
         }
-        let screen = &self.second_screen;
-        if screen.driver == SecondScreenDriver::Kms && screen.output.is_none() {
-            warnings.push(
-                "[second_screen] output: is missing, and driver \"kms\" needs it: without a display \
-                 server nobody knows which screen is the customer's (hharome devices lists what there \
-                 is)"
-                    .to_owned(),
-            );
-        }
-        let printer = &self.printer;
-        if !printer.driver.is_none() && !printer.driver.is_simulated() && printer.place().is_none()
-        {
-            warnings.push(format!(
-                "[printer] {}: is missing, and driver {:?} needs it: nothing can be printed (hharome \
-                 devices lists what there is)",
-                printer.place_key(),
-                printer.driver.word(),
-            ));
-        }
         warnings
     }
 

@@ -8,9 +8,10 @@ use std::net::SocketAddr;
 use super::Config;
 use super::devices::{
     BuzzerDriver, BuzzerModel, FaceDriver, IdCardDriver, InfraredDriver, PrinterDriver, PsamDriver,
-    QrScannerDriver, QrTrigger,
+    QrScannerDriver, QrTrigger, SecondScreenDriver,
 };
 use super::schema::Document;
+use super::words::Word;
 
 /// Notes every contradiction.
 pub(super) fn check(config: &Config, document: &mut Document<'_>) {
@@ -22,7 +23,21 @@ pub(super) fn check(config: &Config, document: &mut Document<'_>) {
     psam_slots(config, document);
     infrared(config, document);
     buzzer(config, document);
+    second_screen(config, document);
     face(config, document);
+}
+
+fn second_screen(config: &Config, document: &mut Document<'_>) {
+    let screen = &config.second_screen;
+    if screen.driver == SecondScreenDriver::Kms && screen.output.is_none() {
+        document.note(
+            "second_screen",
+            Some("output"),
+            "is missing, and driver \"kms\" needs it: without a display server nobody knows which \
+             screen is the customer's",
+            "a connector, such as \"HDMI-A-2\" (hharome devices lists them)",
+        );
+    }
 }
 
 fn face(config: &Config, document: &mut Document<'_>) {
@@ -89,9 +104,11 @@ fn ports(config: &Config, document: &mut Document<'_>) {
             "serial",
             config.infrared.port.as_deref(),
         )),
-        // Without a port it is warned of, not refused.
-        (config.printer.driver == PrinterDriver::EscposSerial && config.printer.port.is_some())
-            .then_some(("printer", "escpos-serial", config.printer.port.as_deref())),
+        (config.printer.driver == PrinterDriver::EscposSerial).then_some((
+            "printer",
+            "escpos-serial",
+            config.printer.port.as_deref(),
+        )),
     ]
     .into_iter()
     .flatten()
@@ -168,6 +185,19 @@ fn places(config: &Config, document: &mut Document<'_>) {
     if scanner.driver == QrScannerDriver::Evdev && scanner.port.is_none() {
         let wrong = "is missing, and driver \"evdev\" needs it";
         document.note("qr_scanner", Some("port"), wrong, named);
+    }
+    let printer = &config.printer;
+    let needed = match printer.driver {
+        PrinterDriver::EscposTcp => Some("a printer's address, such as 192.168.1.50:9100"),
+        PrinterDriver::EscposDevice => {
+            Some("the absolute path of a printer's device (hharome devices lists them)")
+        }
+        // That of a serial line is among the ports.
+        _ => None,
+    };
+    if let (Some(allowed), None) = (needed, printer.place()) {
+        let wrong = format!("is missing, and driver {:?} needs it", printer.driver.word());
+        document.note("printer", Some(printer.place_key()), &wrong, allowed);
     }
 }
 

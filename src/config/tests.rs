@@ -62,7 +62,8 @@ device = "default"
 chunk_ms = 40
 
 [printer]
-driver = "escpos-serial"
+driver = "escpos-serial"                # port, baud
+port = "/dev/ttyS1"
 width_dots = 384
 
 [infrared]
@@ -125,12 +126,17 @@ fn without_a_file_everything_is_simulated_and_all_transports_are_on() {
 #[test]
 fn simulate_replaces_every_driver_but_none() {
     let mut config = parse(
-        "[printer]\ndriver = \"escpos-tcp\"\n[face]\ndriver = \"http\"\nurl = \"http://[::1]:1\"\n",
+        "[speech]
+driver = \"espeak-ng\"
+[face]
+driver = \"http\"
+url = \"http://[::1]:1\"
+",
     );
     config.simulate();
     let simulated: Vec<_> =
         config.drivers().into_iter().filter(|(_, driver)| *driver == "simulated").collect();
-    assert_eq!(simulated, [("printer", "simulated"), ("face", "simulated")]);
+    assert_eq!(simulated, [("speech", "simulated"), ("face", "simulated")]);
     assert_eq!(config.id_card.driver, IdCardDriver::None);
 }
 
@@ -157,12 +163,11 @@ fn localhost_is_the_loopback_address() {
 }
 
 #[test]
-fn open_transports_and_a_printer_without_a_port_are_warned_of() {
+fn open_transports_are_warned_of() {
     let warnings = parse(EXAMPLE).warnings();
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].starts_with("[listen] tcp, http: on without a token"), "{}", warnings[0]);
     assert!(warnings[0].contains("id_card, qr_scanner, cpu_card, psam"), "{}", warnings[0]);
-    assert!(warnings[1].starts_with("[printer] port: is missing"), "{}", warnings[1]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `getDeviceInfo` (3.5.1) and the buzzer (3.5.2), which beeps only where it is simulated.
+//! `getDeviceInfo` (3.5.1), the shell (3.5.3), and the buzzer (3.5.2), which beeps only where it is simulated.
 
 use serde_json::{Value, json};
 
@@ -14,12 +14,27 @@ const BEEPS: &[Need] = &[Need::Action(BEEP), Need::Simulated("buzzer")];
 const UNPLUGGED: &[Need] =
     &[Need::Action(BEEP), Need::Call("bridge.status"), Need::Simulated("buzzer")];
 
+const CONFIG: &str = "deviceConfig";
+/// Where the buzzer is simulated nobody uses the bars either.
+const CONFIGS: &[Need] =
+    &[Need::Action(CONFIG), Need::Channel("bridgeDeviceConfig"), Need::Simulated("buzzer")];
+
 const FIELDS: [&str; 6] =
     ["sn", "deviceModel", "appVersion", "androidVersion", "deviceIP", "devicedDisplay"];
 
 pub(super) static CASES: &[Case] = &[
     Case::new("device/info_is_six_strings", "3.5.1", NEEDS, |cx| Box::pin(info(cx))),
     Case::new("device/info_is_the_same_for_everybody", "3.5.1", NEEDS, |cx| Box::pin(same(cx))),
+    Case::new("device/config_cannot_be_closed", "1.9", &[], |cx| {
+        Box::pin(close_refused(cx, &[CONFIG]))
+    }),
+    Case::new("device/config_of_other_values_is_refused", "3.5.3", &[], |cx| {
+        let wrong = [json!({"exitApplet": 2}), json!({"hideNavigationBar": 3}), json!([1])];
+        Box::pin(refused(cx, CONFIG, wrong.map(|wishes| json!({"deviceConfig": wishes}))))
+    }),
+    Case::new("device/config_is_told_to_a_shell_that_listens", "3.5.4", CONFIGS, |cx| {
+        Box::pin(told(cx))
+    }),
     Case::new("buzzer/a_beep_answers_nothing_but_成功", "3.5.2", BEEPS, |cx| Box::pin(beep(cx))),
     Case::new("buzzer/the_length_may_be_a_string", "1.6", BEEPS, |cx| {
         Box::pin(beep_of(cx, json!({"beep": "20"})))
@@ -61,6 +76,26 @@ async fn same(cx: Context) -> Outcome {
         check(one == two, || format!("{field} differs between two connections"))?;
     }
     Ok(())
+}
+
+async fn told(cx: Context) -> Outcome {
+    let (mut shell, mut client) = (cx.connect().await?, cx.connect().await?);
+    let reply = shell.ask(json!({"on": "bridgeDeviceConfig"}).to_string()).await?;
+    check(reply["success"] == true, || format!("no channel: {}", cx.quote(&reply)))?;
+    // Both spellings, and a number as a string.
+    let wishes = json!({"hideNavigationBar": "2", "hideNotificationBar": 2});
+    let params = json!({ "deviceConfig": wishes });
+    let reply = client.ask(request(CONFIG, &json!("d"), Some(params))).await?;
+    cx.equal(&reply, &plain_reply(CONFIG, "open", &json!("d"), true, "成功"))?;
+    let data = json!({"hideNavigationBar": 2, "hindeNotificationBar": 2});
+    let expected = json!({"channel": "bridgeDeviceConfig", "data": data});
+    let event = shell.next().await?;
+    // A bar that is hidden was told first.
+    let event = if event == expected { event } else { shell.next().await? };
+    cx.equal(&event, &expected)?;
+    let reply = client.ask(request(CONFIG, &json!("e"), Some(json!({"deviceConfig": {}})))).await?;
+    cx.equal(&reply, &plain_reply(CONFIG, "open", &json!("e"), true, "成功"))?;
+    shell.settled().await
 }
 
 async fn beep(cx: Context) -> Outcome {

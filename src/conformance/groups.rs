@@ -1,7 +1,6 @@
-//! The groups that need a device of their own (3.1, 3.4, 3.7, 3.8): harmless requests only, which
-//! print, say and show nothing – questions, and requests that have to be refused. A target that does
-//! not serve a group says so (`unsupported`), in the right shape. Files of other groups have their
-//! harmless requests from here.
+//! Harmless requests, which print, say and show nothing: questions, and requests that have to be
+//! refused. A target that does not serve a group says so (`unsupported`), in the right shape. The files
+//! of the groups have such requests from here; those of the microphone (3.4) stand here themselves.
 
 use serde_json::{Value, json};
 
@@ -10,16 +9,6 @@ use super::wire::{close, request};
 use super::{Case, Mismatch, Outcome, check};
 
 pub(super) static CASES: &[Case] = &[
-    Case::new("face/init_without_scope_is_refused", "3.1.1", &[], |cx| {
-        Box::pin(refused(cx, "initFace", [json!({}), json!({"serviceId": "x"})]))
-    }),
-    Case::new("face/a_comparison_without_a_person_is_refused", "3.1.2", &[], |cx| {
-        Box::pin(refused(cx, "getFaceInfoPersonCard", [json!({}), json!({"certName": "甲"})]))
-    }),
-    Case::new("face/close_is_bad_request", "1.9", &[], |cx| {
-        Box::pin(close_refused(cx, &["initFace", "getFaceInfo", "getFaceInfoPersonCard"]))
-    }),
-    Case::new("face/enrolling_answers_data_as_a_string", "3.1.3", &[], |cx| Box::pin(enrol(cx))),
     Case::new("microphone/the_state_is_two_numbers", "3.4.2", &[], |cx| {
         Box::pin(microphone_state(cx))
     }),
@@ -28,12 +17,6 @@ pub(super) static CASES: &[Case] = &[
     }),
     Case::new("microphone/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
         Box::pin(idle_close(cx, "startMicrophoneListener"))
-    }),
-    Case::new("device/config_cannot_be_closed", "1.9", &[], |cx| {
-        Box::pin(close_refused(cx, &["deviceConfig"]))
-    }),
-    Case::new("id_number/close_with_nothing_under_way_succeeds", "1.8", &[], |cx| {
-        Box::pin(idle_close(cx, "enterIDNumber"))
     }),
 ];
 
@@ -108,20 +91,4 @@ async fn microphone_state(cx: Context) -> Outcome {
         check(data[field] == 0, || format!("{field} is {} and nothing is recorded", data[field]))?;
     }
     Ok(())
-}
-
-async fn enrol(cx: Context) -> Outcome {
-    let mut wire = cx.connect().await?;
-    // Nothing of what is required is there.
-    let reply = wire.ask(request("doStorageFaceInfo", &json!("g"), Some(json!({})))).await?;
-    cx.echoes(&reply, "doStorageFaceInfo", "open", &json!("g"))?;
-    let words = reply["success"] == false && reply["message"] == "失败";
-    check(words, || format!("expected the failure 失败: {}", cx.quote(&reply)))?;
-    let text = reply["data"].as_str().ok_or_else(|| Mismatch::wrong("data is no string"))?;
-    let data: Value = serde_json::from_str(text)
-        .map_err(|error| Mismatch::Wrong(format!("data is a string, and no JSON: {error}")))?;
-    check(data["eventType"] == "rocketResult", || "eventType is not rocketResult".to_owned())?;
-    let event = &data["eventData"];
-    let codes = event["subCode"].is_string() && event["subMessage"].is_string();
-    check(codes, || "eventData has no subCode or subMessage".to_owned())
 }

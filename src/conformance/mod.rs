@@ -25,9 +25,11 @@ mod channels;
 mod code;
 mod device;
 mod envelope;
+mod face;
 mod frames;
 mod groups;
 mod id_card;
+mod id_number;
 mod infrared;
 mod load;
 mod microphone;
@@ -157,6 +159,8 @@ static GROUPS: &[&[Case]] = &[
     speech::CASES,
     receipt::CASES,
     operation::CASES,
+    face::CASES,
+    id_number::CASES,
     groups::CASES,
     websocket::CASES,
 ];

@@ -153,6 +153,7 @@ fn gestures(device: &str) -> Vec<Value> {
             };
             [in_slot(1), in_slot(2)].concat()
         }
+        "face" => vec![mend, json!({"device": device, "do": "outcome", "text": "SUCCESS"})],
         _ => vec![mend],
     }
 }

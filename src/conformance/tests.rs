@@ -49,6 +49,7 @@ impl Ours {
              [speech]\ndriver = \"simulated\"\n\
              [printer]\ndriver = \"simulated\"\n\
              [second_screen]\ndriver = \"simulated\"\n\
+             [face]\ndriver = \"simulated\"\n\
              [timeouts]\nid_card = {limit}\nqr_code = {limit}\n\
              social_security_card = {limit}\noperation = {countdown}\n[listen]\n{lines}",
             limit = TIME_LIMIT.as_millis(),

@@ -31,7 +31,7 @@ use super::words;
 const INIT: Duration = Duration::from_secs(2);
 
 /// How long a person takes to look into the camera.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Readied so often within so long, it wants people to wait.
 const OVER_AND_OVER: (usize, Duration) = (5, Duration::from_secs(10));

@@ -92,6 +92,12 @@ pub trait Line: AsyncRead + AsyncWrite + Send + Unpin {
     fn modem_lines(&mut self) -> Option<ModemLines> {
         None
     }
+
+    /// Whether what was written may be lost if the line is closed at once: a TCP connection with something
+    /// unread is cut off. Whoever cares shuts it down, and reads until the far end has closed it, too.
+    fn lingers(&self) -> bool {
+        false
+    }
 }
 
 /// The modem lines of a serial port (ITU-T V.24) that the far end drives. A contact may hang on one

@@ -2,6 +2,10 @@
 //!
 //! The line is `1` and `0`, a byte each: the state first, then every change. The kernel tells of
 //! changes to some ports only, and USB adapters are asked by a transfer, so a thread asks.
+//!
+//! Who comes and goes between two looks is missed. The kernel's own wait for a change (`TIOCMIWAIT`) ends
+//! with a change or a signal and with nothing else: each time nobody listens any more a thread would stay
+//! behind in it. Its counters of changes (`TIOCGICOUNT`) count on most ports only while somebody waits so.
 
 use std::future::Future;
 use std::io;

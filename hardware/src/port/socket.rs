@@ -186,6 +186,10 @@ impl SocketLine {
 }
 
 impl Line for SocketLine {
+    fn lingers(&self) -> bool {
+        matches!(self.0, State::Tcp(_))
+    }
+
     fn discard_input(&mut self) -> io::Result<()> {
         let mut scratch = [0; 1024];
         loop {

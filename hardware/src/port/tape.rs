@@ -198,6 +198,10 @@ impl Line for TapedLine {
     fn modem_lines(&mut self) -> Option<ModemLines> {
         self.line.modem_lines()
     }
+
+    fn lingers(&self) -> bool {
+        self.line.lingers()
+    }
 }
 
 impl AsyncRead for TapedLine {

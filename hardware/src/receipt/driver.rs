@@ -17,12 +17,14 @@
 //! for the rest of the band that it waits for, then a cut, so that the next customer gets a receipt
 //! without the end of another's.
 
+mod run;
 mod talk;
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use self::run::{Run, gone};
 use self::talk::{Stop, Talk};
 use super::escpos::{self, Block, Profile};
 use super::journal::Fate;
@@ -54,6 +56,10 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// A line that has been idle for so long may be closed by the printer for that.
 const IDLE: Duration = Duration::from_secs(10);
+
+/// How long a printer may take for what is under way when the daemon ends: small ones print from a
+/// buffer, and take the rest when there is room in it.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// For ever, as far as a printer is concerned.
 const EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -122,8 +128,20 @@ impl Driver for EscposPrinter {
         self.settings.baud
     }
 
+    async fn wanted(&mut self) {
+        if self.jobs.is_stopping() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     async fn run(&mut self, line: BoxedLine, status: &Status) -> Option<Trouble> {
-        self.serve(&mut Talk::new(line), status).await.err()
+        let mut talk = Talk::new(line);
+        let served = self.serve(&mut talk, status).await;
+        if served.is_ok() && self.jobs.is_stopping() {
+            talk.end(FAREWELL).await;
+        }
+        self.jobs.hold(false);
+        served.err()
     }
 
     fn unusable(&mut self, trouble: &Trouble) {
@@ -132,10 +150,11 @@ impl Driver for EscposPrinter {
 }
 
 impl EscposPrinter {
-    /// Ends without a trouble when the line was closed after it had been idle, as network printers do:
+    /// Ends without a trouble when the daemon ends, or when the line was closed after it had been idle, as network printers do:
     /// it is opened again at once, and only if that fails the printer is gone.
     async fn serve(&mut self, talk: &mut Talk, status: &Status) -> Result<(), Trouble> {
         self.start(talk, status).await?;
+        self.jobs.hold(talk.lingers());
         let (mut told, mut idle) = (None, Instant::now());
         let mut settled = talk.condition().obstacle().is_none();
         loop {
@@ -164,6 +183,7 @@ impl EscposPrinter {
                     Err(error) => return Err(gone(error)),
                 },
                 ready = self.jobs.next() => ready,
+                () = self.jobs.stopped(), if talk.lingers() => return Ok(()),
                 () = sleep(LOOK), if obstacle.is_some() => {
                     self.ask(talk).await?;
                     continue;
@@ -479,57 +499,6 @@ impl EscposPrinter {
             let next = (Instant::now() + ASK).min(by);
             while talk.hear_until(next).await.map_err(|error| run.gone(error))? {}
         }
-    }
-}
-
-/// One receipt's way.
-struct Run {
-    limit: Option<Duration>,
-    progress: Progress,
-    began: Instant,
-}
-
-impl Run {
-    /// How long a slow printer takes for all of it.
-    fn paper_time(&self) -> Duration {
-        Duration::from_millis(u64::from(self.progress.of) * 1000 / u64::from(SLOW))
-    }
-
-    /// Takes note of how far the printer says it is.
-    fn note(&mut self, talk: &Talk, confirms: bool) {
-        self.progress.confirmed = confirms;
-        if confirms {
-            self.progress.rows = talk.confirmed_rows();
-        }
-    }
-
-    fn gone(&self, error: std::io::Error) -> PrintError {
-        self.stopped(Stop::Line(error))
-    }
-
-    fn stopped(&self, stop: Stop) -> PrintError {
-        let progress = self.progress;
-        match stop {
-            Stop::Obstacle(what) => PrintError::Obstacle { what, progress },
-            Stop::Stalled => {
-                PrintError::Stalled { limit: self.limit.unwrap_or_default(), progress }
-            }
-            Stop::Line(error) => {
-                let detail = format!("the printer is gone: {}", words(&error));
-                PrintError::Gone { detail, progress }
-            }
-        }
-    }
-}
-
-fn gone(error: std::io::Error) -> Trouble {
-    Trouble::Absent { detail: format!("the printer is gone: {}", words(&error)) }
-}
-
-fn words(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => "its line has ended".to_owned(),
-        _ => error.to_string(),
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! [`Typesetter::lay_out`] validates, decodes and measures everything, so that what is wrong is known
 //! before the first byte goes out; nothing is rasterised yet. [`Page::bands`] does that piece by
-//! piece while the printer prints. Both take milliseconds of processor and belong on a thread of
+//! piece, so that the whole is never there but as commands. Both take milliseconds of processor and belong on a thread of
 //! their own. A receipt names customers: its types have no `Debug`, and no error or log line says
 //! what it holds.
 
+mod codes;
 mod fonts;
 mod glyphs;
 mod picture;

@@ -26,8 +26,10 @@ pub struct Jobs(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     news: Notify,
-    /// None is being printed any more.
+    /// None is being printed any more, or the line is ended.
     quiet: Notify,
+    /// The daemon ends.
+    stop: Notify,
     /// One receipt is laid out at a time, in order.
     laying_out: Semaphore,
     /// Beside the runtime's thread; not where the clock is paused, which no other thread holds back.
@@ -45,6 +47,8 @@ struct State {
     trouble: Option<PrintError>,
     /// One is being printed.
     printing: bool,
+    /// The driver has a line that it has to end before the daemon does.
+    holding: bool,
     /// The daemon ends.
     stopping: bool,
 }
@@ -102,6 +106,7 @@ fn sides(status: Status, journal: Journal, elsewhere: bool) -> (Printer, Jobs) {
         state: Mutex::default(),
         news: Notify::new(),
         quiet: Notify::new(),
+        stop: Notify::new(),
         laying_out: Semaphore::new(1),
         elsewhere,
         journal,
@@ -166,7 +171,7 @@ impl Printer {
     }
 
     /// No more receipts are taken, and those that wait are not printed. Ends when the one that is
-    /// being printed is through.
+    /// being printed is through, and the printer has got all of it.
     pub async fn finished(self) {
         let waiting = {
             let mut state = self.0.lock();
@@ -176,7 +181,8 @@ impl Printer {
         for ready in waiting {
             self.0.end(ready, Err(PrintError::Stopped)).await;
         }
-        while self.0.lock().printing {
+        self.0.stop.notify_one();
+        while self.0.is_at_work() {
             self.0.quiet.notified().await;
         }
     }
@@ -280,6 +286,12 @@ impl Shared {
         let _ = ready.reply.send(result);
     }
 
+    /// Whether the daemon must not end yet.
+    fn is_at_work(&self) -> bool {
+        let state = self.lock();
+        state.printing || state.holding
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing that can panic runs under the lock, so a poisoned one is still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -313,6 +325,24 @@ impl Jobs {
     pub(super) async fn end(&self, ready: Ready, result: Result<Ended, PrintError>) {
         self.0.end(ready, result).await;
         self.0.lock().printing = false;
+        self.0.quiet.notify_one();
+    }
+
+    /// When the daemon ends. Safe to drop.
+    pub(super) async fn stopped(&self) {
+        while !self.is_stopping() {
+            self.0.stop.notified().await;
+        }
+    }
+
+    /// Whether the daemon ends.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.0.lock().stopping
+    }
+
+    /// Whether there is a line that has to be ended before the daemon does.
+    pub(super) fn hold(&self, holding: bool) {
+        self.0.lock().holding = holding;
         self.0.quiet.notify_one();
     }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use hharome_hardware::receipt::escpos::{Cut, Profile, encode};
 use hharome_hardware::receipt::layout::{Align, Item};
 use image::imageops::{FilterType, blur, resize};
-use image::{GrayImage, ImageFormat, Luma};
+use image::{GrayImage, ImageFormat, Luma, Rgba, RgbaImage};
 use tempfile::TempDir;
 
 use crate::{aligned, bold, lay_out, paper, picture, sized, text};
@@ -99,4 +99,36 @@ fn a_code_on_paper_is_read_back_whatever_it_came_as() {
         let file = file(&large, format);
         assert_eq!(read(picture(file, Some(300), None)).trim_end(), SAYS, "{format:?}");
     }
+}
+
+#[test]
+fn a_code_with_soft_edges_is_printed_with_sharp_ones_and_read_back() {
+    let code = code();
+    let side = code.width();
+    // Drawn at an odd size, as pages and programs do: most edges are some grey between the two tones.
+    for (factor, filter) in
+        [(2.3, FilterType::CatmullRom), (3.4, FilterType::Triangle), (6.6, FilterType::Lanczos3)]
+    {
+        let soft_side = (f64::from(side) * factor).round() as u32;
+        let soft = resize(&code, soft_side, soft_side, filter);
+        let greys = soft.pixels().filter(|pixel| (8..248).contains(&pixel.0[0])).count();
+        assert!(greys * 10 > soft.len(), "{factor}: {greys} of {}", soft.len());
+        for (format, width) in [
+            (ImageFormat::Png, None),
+            (ImageFormat::Png, Some(300)),
+            (ImageFormat::Jpeg, Some(376)),
+            (ImageFormat::Jpeg, Some(150)),
+        ] {
+            let item = picture(file(&soft, format), width, None);
+            assert_eq!(read(item).trim_end(), SAYS, "{factor}, {format:?}, {width:?} dots");
+        }
+    }
+    // Grey, with edges that are half transparent.
+    let pale = resize(&code, side * 5 + 3, side * 5 + 3, FilterType::Triangle);
+    let tones = RgbaImage::from_fn(pale.width(), pale.height(), |x, y| {
+        Rgba([60, 60, 60, 255 - pale.get_pixel(x, y).0[0]])
+    });
+    let mut png = Cursor::new(Vec::new());
+    tones.write_to(&mut png, ImageFormat::Png).expect("a file");
+    assert_eq!(read(picture(png.into_inner(), Some(240), None)).trim_end(), SAYS);
 }

@@ -52,7 +52,12 @@ pub(super) async fn at(devices: &Devices, config: &Config) -> Result<String, Str
     let params: ReceiptParams =
         serde_json::from_value(page(config)).map_err(|error| error.to_string())?;
     let printed = on_paper(&devices.receipts, TASK, config.timeouts.printer, params);
-    match timeout(PATIENCE, printed).await {
+    let printed = timeout(PATIENCE, printed).await;
+    if let Some(press) = &devices.receipts.press {
+        // The end of this process must not cut off what the printer has not taken yet.
+        let _ = timeout(PATIENCE, press.printer.clone().finished()).await;
+    }
+    match printed {
         Ok(Ok(Ended::Printed)) => Ok(ON_PAPER.to_owned()),
         Ok(Ok(Ended::Sent)) => Ok("test page sent; the printer cannot confirm it".to_owned()),
         Ok(Err(failure)) => Err(format!("{}: {failure}", failure.message())),

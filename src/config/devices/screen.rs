@@ -32,7 +32,8 @@ section! {
         /// The card of driver `kms`, `*` for any characters in its name. Left out: the one that has the
         /// output.
         card: Option<String> = None;
-        "card", Example(r#""/dev/dri/by-path/pci-0000:00:02.0-card""#), optional(device_path()), Restart;
+        "card", Example(r#""/dev/dri/by-path/pci-0000:00:02.0-card""#), optional(device_path()), Restart,
+        for ["kms"];
         /// The colour around a picture of another shape than the screen's, and behind a transparent one.
         background: [u8; 3] = [0; 3];
         "background", Default(r##""#000000""##), colour(), Restart;

@@ -223,6 +223,23 @@ fn a_serial_driver_needs_its_port() {
 }
 
 #[test]
+fn a_printer_needs_the_key_that_says_where_it_is() {
+    for (driver, key, allowed) in [
+        ("escpos-serial", "port", "serial port"),
+        ("escpos-tcp", "address", ":9100"),
+        ("escpos-device", "path", "hharome devices"),
+    ] {
+        let text = format!("[log]\n[printer]\nbaud = 9600\ndriver = \"{driver}\"\n");
+        let begins = format!("t.toml:2: [printer] {key}: is missing, and driver {driver:?} needs");
+        check(&text, &begins, allowed);
+    }
+    parse("[printer]\ndriver = \"escpos-tcp\"\naddress = \"printer:9100\"\n");
+    // A port of another driver is none.
+    let other = "[printer]\ndriver = \"escpos-tcp\"\nport = \"/dev/ttyS1\"\n";
+    check(other, "t.toml:1: [printer] address: is missing", ":9100");
+}
+
+#[test]
 fn a_pattern_of_commands_is_class_and_instruction() {
     let card = |list: &str, begins: &str| {
         let text = format!("[cpu_card]\ndenied_apdus = {list}\n");

@@ -1,6 +1,8 @@
 //! Our bridge behind somebody who spoils what is said: one mistake each with cards, readers and
 //! beeps. What has to fail then passes through the same hands when they are honest.
 
+mod people;
+
 use std::path::PathBuf;
 
 use serde_json::{Value, json};

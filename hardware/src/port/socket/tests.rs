@@ -45,6 +45,7 @@ async fn a_unix_socket_is_a_line_until_the_other_side_closes() {
     let mut line = unix(&path).open(0).await.unwrap();
     let (mut far, _) = listener.accept().await.unwrap();
     speaks(&mut line, &mut far).await;
+    assert!(!line.lingers());
     drop(far);
     assert_eq!(line.read(&mut [0; 4]).await.unwrap(), 0);
 }
@@ -57,6 +58,7 @@ async fn a_tcp_address_is_a_line_that_connects_by_itself() {
     let accepted = async { listener.accept().await.unwrap().0 };
     let (written, mut far) = tokio::join!(line.write_all(b"hello"), accepted);
     written.unwrap();
+    assert!(line.lingers());
     far.read_exact(&mut [0; 5]).await.unwrap();
     speaks(&mut line, &mut far).await;
 }

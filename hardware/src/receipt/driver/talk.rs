@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
 use crate::port::BoxedLine;
@@ -103,6 +103,23 @@ impl Talk {
             _ if self.condition.is_near_end() => "near its end",
             _ => "there",
         }
+    }
+
+    /// Whether the line has to be ended by [`Talk::end`] for all that was written to arrive.
+    pub(super) fn lingers(&self) -> bool {
+        self.line.lingers()
+    }
+
+    /// Ends the line so that the printer gets all that was written; it has `limit` to take it.
+    pub(super) async fn end(mut self, limit: Duration) {
+        let ended = async {
+            self.line.shutdown().await?;
+            // What it still says is of no use.
+            while self.line.read(&mut [0; CHUNK]).await? > 0 {}
+            Ok::<_, io::Error>(())
+        };
+        // One that does not close its side has had its time.
+        let _ = timeout_at(Instant::now() + limit, ended).await;
     }
 
     /// Something is heard. Safe to drop.

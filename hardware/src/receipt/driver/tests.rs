@@ -1,3 +1,7 @@
+//! The driver before the virtual printer, on the paused clock.
+
+mod farewell;
+
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};

@@ -1,12 +1,13 @@
 //! Pictures on paper: their size, and which of their dots are black.
 //!
 //! Codes, logos and drawings have two tones; they are printed in black and white as they are, scaled
-//! without new tones, so that a QR code stays readable. All else is dithered with error diffusion
+//! without new tones, so that a QR code stays readable. So is a code whose edges are soft. All else is dithered with error diffusion
 //! (Floyd and Steinberg, 1976).
 
 use image::GrayImage;
 use image::imageops::{FilterType, resize, thumbnail};
 
+use super::codes;
 use super::glyphs::lay;
 use super::{Align, Image, Limits};
 use crate::picture::{Bounds, PictureError, decode};
@@ -57,7 +58,9 @@ impl Picture {
         let rows = u32::try_from(rows).ok().filter(|rows| *rows <= most).ok_or(Refused::TooLong)?;
         let luma = luma(&colours);
         drop(colours);
-        let two = two_tones(&luma);
+        let two = tones(&luma)
+            .filter(|tones| tones.are_two || codes::is_code(&luma, tones.middle))
+            .map(|tones| tones.middle);
         let luma = match two {
             Some(threshold) => split(luma, threshold),
             None => luma,
@@ -132,8 +135,16 @@ fn luma(colours: &image::RgbImage) -> GrayImage {
     luma
 }
 
-/// The threshold between the two tones of a picture that has two (Otsu, 1979).
-fn two_tones(luma: &GrayImage) -> Option<u8> {
+/// The darker and the lighter half of a picture.
+struct Tones {
+    /// The threshold between them.
+    middle: u8,
+    /// There is little else.
+    are_two: bool,
+}
+
+/// Which they are, if they are far enough from each other (Otsu, 1979).
+fn tones(luma: &GrayImage) -> Option<Tones> {
     let mut histogram = [0_u32; 256];
     for pixel in luma.as_raw() {
         if let Some(count) = histogram.get_mut(usize::from(*pixel)) {
@@ -166,7 +177,9 @@ fn two_tones(luma: &GrayImage) -> Option<u8> {
     }
     let (contrast, middle) = best?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is a tone")]
-    (contrast >= CONTRAST && between >= TWO_TONES * variance).then_some(middle as u8)
+    let middle = middle as u8;
+    let are_two = between >= TWO_TONES * variance;
+    (contrast >= CONTRAST).then_some(Tones { middle, are_two })
 }
 
 /// A picture in black and white alone: up to the threshold black.

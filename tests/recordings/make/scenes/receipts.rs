@@ -37,6 +37,12 @@ pub(super) fn scenes() -> Vec<Scene> {
             "empty lists, entries with nothing in them, broken pictures, far too many entries",
             refused,
         ),
+        Scene::new(
+            "receipts_paper_ends",
+            "the paper ends in the middle of a receipt, which says how far it came; filled up, the next \
+             receipt is whole and the first one is not printed again",
+            paper_ends,
+        ),
         Scene::new("receipts_unplugged", "the printer is pulled out and put in again", unplugged),
         Scene::new(
             "receipts_unconfirmed",
@@ -130,6 +136,34 @@ async fn troubles(stage: Stage) {
     pause().await;
     client.ask(call("bridge.jobs", &json!({}))).await;
     client.leave().await;
+    daemon.stop().await;
+}
+
+async fn paper_ends(stage: Stage) {
+    let printer = Printer::at(&stage.path("printer"), Model::default());
+    let mut daemon = stage.start(PRINTER).await;
+    daemon.ready("printer", 1).await;
+    let (mut client, mut other) = (daemon.unix().await, daemon.ws().await);
+    pause().await;
+    // Of some 330 rows.
+    printer.hand.put_paper(150);
+    let lines: Vec<Value> =
+        (1..=10).map(|n| json!({"text": format!("第{n}项 {CUSTOMER}")})).collect();
+    client.send(receipt("torn", json!(lines))).await;
+    client.fails_as("device_failed").await;
+    pause().await;
+    // Who comes now hears of it as well, and nothing is sent.
+    other.send(receipt("too early", json!([{"text": "还没有纸"}]))).await;
+    other.fails_as("device_failed").await;
+    pause().await;
+    printer.hand.mend();
+    daemon.ready("printer", 2).await;
+    pause().await;
+    prints(&mut other, "whole", json!([{"text": "纸已加好"}])).await;
+    pause().await;
+    client.ask(call("bridge.jobs", &json!({}))).await;
+    client.leave().await;
+    other.leave().await;
     daemon.stop().await;
 }
 
