@@ -187,7 +187,9 @@ mod tests {
     #[test]
     fn bars_are_a_code_and_a_fence_of_a_few_is_none() {
         let bars = |width: u32| {
-            GrayImage::from_fn(200, 60, |x, _| Luma([if x / width % 2 == 0 { 30 } else { 220 }]))
+            GrayImage::from_fn(200, 60, |x, _| {
+                Luma([if (x / width).is_multiple_of(2) { 30 } else { 220 }])
+            })
         };
         assert!(is_code(&bars(2), 128));
         assert!(!is_code(&bars(10), 128));
