@@ -563,6 +563,8 @@ export interface Calls {
         maxFrames: number;
         maxBytes: number;
         maxCalls: number;
+        /** ms until nobody is taken to operate the kiosk; 0 for never */
+        operationTimeout?: number;
       };
       devices: Array<{
         device: string;

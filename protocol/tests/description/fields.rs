@@ -140,6 +140,7 @@ pub(crate) const LIMITS: &[Field] = &[
     need("maxFrames", Number, ""),
     need("maxBytes", Number, ""),
     need("maxCalls", Number, ""),
+    may("operationTimeout", Number, "ms until nobody is taken to operate the kiosk; 0 for never"),
 ];
 
 pub(crate) const VERSION: &[Field] = &[need("major", Number, ""), need("minor", Number, "")];
