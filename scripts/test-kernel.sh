@@ -165,7 +165,7 @@ status=0
 timeout --kill-after=10 "$seconds" qemu-system-x86_64 \
     -machine q35 -accel tcg -cpu max -smp 2 -m "$memory" \
     -nodefaults -no-user-config -no-reboot -display none -nic none \
-    -device virtio-gpu-pci,max_outputs=2 -device bochs-display \
+    -device virtio-gpu-pci,max_outputs=2,xres=640,yres=480 -device bochs-display,xres=640,yres=480 \
     -kernel "$kernel/boot/vmlinuz-$version" -initrd "$work/initrd" \
     -append "console=ttyS0 loglevel=5 panic=-1 random.trust_cpu=on" \
     -virtfs local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap \

@@ -242,9 +242,11 @@ async fn check_and_devices_know_the_cards_outputs() {
     let device = daemon.device("second_screen", |device| device["state"] == "ready").await;
     assert_eq!(device["facts"]["output"], output);
     // Nobody knows whose an output is that is not named.
+    drop(daemon);
     let nameless = unnamed.replace(&format!("output = \"{output}\"\n"), "");
-    let daemon = Daemon::start("", &nameless).await;
-    let device = daemon.device("second_screen", |device| device["state"] == "failed").await;
-    let words = device["lastError"].as_str().expect("words");
-    assert!(words.contains("name it in output (plugged in are: ") && words.contains(&output));
+    write_config(folder.path(), "", &nameless);
+    let mut check = hharome(folder.path());
+    check.args(["check", "--config"]).arg(folder.path().join("config.toml"));
+    let (code, _, words) = finish(&mut check).await;
+    assert!(code != 0 && words.contains("driver \"kms\" needs it"), "{code}: {words}");
 }
