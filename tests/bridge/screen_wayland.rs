@@ -207,6 +207,11 @@ async fn a_session_that_is_closed_to_the_daemon_is_told_with_the_permission_that
     let set = |path: &std::path::Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("root may");
     };
+    // Whoever may not pass through the folders of this checkout has to find the program, too.
+    let everybodys = TempDir::new().expect("a folder");
+    set(everybodys.path(), 0o755);
+    let program = everybodys.path().join("hharome");
+    fs::copy(env!("CARGO_BIN_EXE_hharome"), &program).expect("there is room for it");
     // The folder as a session has it; one that may be passed but not looked into; and the socket alone.
     let named = format!("wayland_display = \"{}\"\n", socket.display());
     for (folder, socket_mode, line, words) in [
@@ -224,7 +229,7 @@ async fn a_session_that_is_closed_to_the_daemon_is_told_with_the_permission_that
         let mut command = Command::new("setpriv");
         command
             .args(["--reuid", &stranger, "--regid", &stranger, "--clear-groups"])
-            .arg(env!("CARGO_BIN_EXE_hharome"))
+            .arg(&program)
             .args(["check", "--json", "--config"])
             .arg(own.path().join("config.toml"));
         let (code, said, errors) = finish(&mut command).await;
