@@ -51,8 +51,9 @@ pub fn on_paper(
         None => Err(WORDS.not_configured()),
         Some(press) => {
             let own = press.clone();
+            let weight = weight(&params);
             let lay_out = move || lay_out(params, &own);
-            press.printer.print(label.to_owned(), limit, lay_out).map_err(failure)
+            press.printer.print(label.to_owned(), weight, limit, lay_out).map_err(failure)
         }
     };
     async move {
@@ -61,6 +62,15 @@ pub fn on_paper(
             Refused::NotPrinted(error) => failure(error),
         })
     }
+}
+
+/// The bytes that a receipt holds until it is laid out.
+fn weight(params: &ReceiptParams) -> usize {
+    let bytes = |entry: &protocol::Entry| {
+        let text = entry.text.as_ref().map_or(0, |text| text.text.len());
+        text + entry.image.as_ref().map_or(0, |image| image.picture.as_base64().len())
+    };
+    params.print_list.iter().map(bytes).sum()
 }
 
 /// The last hundred jobs.
@@ -169,12 +179,13 @@ fn obstacle(what: Obstacle) -> &'static str {
 
 fn with_progress(words: &str, progress: Progress) -> String {
     match progress.percent() {
-        _ if progress.rows == 0 => format!("{words};小票未打印"),
+        _ if !progress.begun => format!("{words};小票未打印"),
+        0 => format!("{words};小票可能已打印一部分,请查看"),
         percent if !progress.confirmed => {
             format!("{words};小票已发送约{percent}%,请查看已打出的部分")
         }
         100 => format!("{words};小票内容已全部打印"),
-        percent => format!("{words};小票只打印了约{percent}%"),
+        percent => format!("{words};小票可能已打印一部分(至少{percent}%),请查看"),
     }
 }
 
@@ -200,17 +211,18 @@ mod tests {
 
     #[test]
     fn a_failure_in_the_middle_says_how_far_it_came() {
-        let failed = |rows| {
-            let progress = Progress { rows, of: 1000, confirmed: true };
+        let failed = |rows, begun| {
+            let progress = Progress { rows, of: 1000, confirmed: true, begun };
             failure(PrintError::Obstacle { what: Obstacle::PaperOut, progress })
                 .message()
                 .to_owned()
         };
-        assert_eq!(failed(0), "打印机缺纸,请加纸;小票未打印");
-        assert_eq!(failed(419), "打印机缺纸,请加纸;小票只打印了约41%");
-        assert_eq!(failed(999), "打印机缺纸,请加纸;小票只打印了约99%");
-        assert_eq!(failed(1000), "打印机缺纸,请加纸;小票内容已全部打印");
-        let progress = Progress { rows: 500, of: 1000, confirmed: false };
+        assert_eq!(failed(0, false), "打印机缺纸,请加纸;小票未打印");
+        assert_eq!(failed(0, true), "打印机缺纸,请加纸;小票可能已打印一部分,请查看");
+        assert_eq!(failed(419, true), "打印机缺纸,请加纸;小票可能已打印一部分(至少41%),请查看");
+        assert_eq!(failed(999, true), "打印机缺纸,请加纸;小票可能已打印一部分(至少99%),请查看");
+        assert_eq!(failed(1000, true), "打印机缺纸,请加纸;小票内容已全部打印");
+        let progress = Progress { rows: 500, of: 1000, confirmed: false, begun: true };
         let error = PrintError::Obstacle { what: Obstacle::PaperOut, progress };
         assert!(failure(error).message().ends_with("小票已发送约50%,请查看已打出的部分"));
     }

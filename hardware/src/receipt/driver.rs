@@ -18,6 +18,7 @@
 //! without the end of another's.
 
 mod run;
+mod sober;
 mod talk;
 
 use std::time::Duration;
@@ -30,7 +31,7 @@ use super::escpos::{self, Block, Profile};
 use super::journal::Fate;
 use super::queue::Ready;
 use super::status::Obstacle;
-use super::{Ended, Jobs, PrintError, Progress};
+use super::{Ended, Jobs, PrintError};
 use crate::device::{Driver, State, Status, Trouble};
 use crate::port::BoxedLine;
 
@@ -70,10 +71,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Rows that a slow printer prints in a second: 50 mm.
 const SLOW: u32 = 400;
-
-/// Answers to marks of an earlier receipt come within this time of each other: a band and a cut of a
-/// slow printer.
-const QUIET: Duration = Duration::from_secs(3);
 
 /// What `bridge.status` says of a printer without `GS r`.
 pub const CANNOT_CONFIRM: &str =
@@ -185,14 +182,16 @@ impl EscposPrinter {
                 ready = self.jobs.next() => ready,
                 () = self.jobs.stopped(), if talk.lingers() => return Ok(()),
                 () = sleep(LOOK), if obstacle.is_some() => {
-                    self.ask(talk).await?;
+                    self.ask(talk, START).await?;
                     continue;
                 }
             };
             if obstacle.is_none() {
                 status.set(State::Busy);
             }
-            let result = self.print(talk, &ready, status).await;
+            let confirms = self.settings.status && self.confirms != Some(false);
+            let mut run = Run::new(ready.limit, ready.job.rows, confirms);
+            let result = self.print(talk, &ready, &mut run, status).await;
             let over = match &result {
                 Err(PrintError::Gone { detail, .. }) => {
                     Some(Trouble::Absent { detail: detail.clone() })
@@ -200,7 +199,7 @@ impl EscposPrinter {
                 Err(PrintError::Trouble(trouble)) => Some(trouble.clone()),
                 _ => None,
             };
-            self.jobs.end(ready, result).await;
+            self.jobs.end(ready, run.judged(result)).await;
             if let Some(trouble) = over {
                 return Err(trouble);
             }
@@ -225,17 +224,20 @@ impl EscposPrinter {
 
     /// Whether somebody is there, and how it is.
     async fn start(&mut self, talk: &mut Talk, status: &Status) -> Result<(), Trouble> {
+        // It may be another printer than that which has confirmed. That one could not, it is found out
+        // anew by any answer.
+        self.confirms = self.confirms.filter(|confirms| !confirms);
         if !self.settings.status {
             status.cannot_do(CANNOT_TELL);
             // A socket is connected with the first bytes.
             return self.write(talk, &escpos::INIT).await;
         }
-        if let Err(silent) = self.ask(talk).await {
+        if let Err(silent) = self.ask(talk, START).await {
             let Some(owed) = self.owed else { return Err(silent) };
             // It may wait for the rest of a band, and take the question for dots.
             self.write(talk, &vec![0; owed]).await?;
             self.owed = Some(0);
-            self.ask(talk).await?;
+            self.ask(talk, START).await?;
         }
         if talk.condition().obstacle().is_none() && self.owed.is_none() {
             self.settle(talk, status).await?;
@@ -262,9 +264,9 @@ impl EscposPrinter {
         Ok(())
     }
 
-    /// All four inquiries.
-    async fn ask(&self, talk: &mut Talk) -> Result<(), Trouble> {
-        match talk.ask(START).await {
+    /// All four inquiries, which are to be answered within `limit`.
+    async fn ask(&self, talk: &mut Talk, limit: Duration) -> Result<(), Trouble> {
+        match talk.ask(limit).await {
             Ok(()) => Ok(()),
             Err(Stop::Line(error)) => Err(gone(error)),
             // One that has said why it does not print may be full, and hear no question.
@@ -294,26 +296,19 @@ impl EscposPrinter {
         &mut self,
         talk: &mut Talk,
         ready: &Ready,
+        run: &mut Run,
         status: &Status,
     ) -> Result<Ended, PrintError> {
-        let mut run = Run {
-            limit: ready.limit,
-            progress: Progress {
-                rows: 0,
-                of: ready.job.rows,
-                confirmed: self.settings.status && self.confirms != Some(false),
-            },
-            began: Instant::now(),
-        };
         if self.settings.status {
-            self.ask(talk).await?;
+            // One that stands still for a while has that while before a receipt as well as in it.
+            self.ask(talk, ready.limit.unwrap_or(EVER)).await?;
             if let Some(what) = talk.condition().obstacle() {
                 return Err(PrintError::Obstacle { what, progress: run.progress });
             }
         }
         self.jobs.journal().begin(ready.id).await?;
-        self.prepare(talk, status, &run).await?;
-        let mut result = self.bands(talk, &ready.job.blocks, &mut run).await;
+        self.prepare(talk, status, run).await?;
+        let mut result = self.bands(talk, &ready.job.blocks, run).await;
         match &mut result {
             Ok(_) => self.owed = None,
             // What was on the line may be lost.
@@ -346,55 +341,6 @@ impl EscposPrinter {
         Ok(())
     }
 
-    /// A printer that was left in the middle of a receipt ends that, and cuts it off. Marks of that
-    /// receipt may still be answered; the automatic status, which is asked for in order with the data
-    /// as well, comes behind their answers and tells them from the next.
-    async fn sober(
-        &mut self,
-        talk: &mut Talk,
-        owed: usize,
-        status: &Status,
-        run: &Run,
-    ) -> Result<(), PrintError> {
-        // A few more for a command that was cut short.
-        let mut bytes = vec![0; owed + 8];
-        bytes.extend(escpos::INIT);
-        bytes.extend(escpos::ending(&self.settings.profile));
-        if !self.settings.status {
-            return talk.write(&bytes, run.limit).await.map_err(|stop| run.stopped(stop));
-        }
-        bytes.extend(escpos::STATUS_BACK);
-        bytes.extend(escpos::SENSORS);
-        talk.begin_anew();
-        talk.write(&bytes, run.limit).await.map_err(|stop| run.stopped(stop))?;
-        let limit = run.limit.map(|limit| Instant::now() + limit);
-        while !talk.is_anew() {
-            let heard = talk.hear_until(Instant::now() + QUIET).await;
-            if heard.map_err(|error| run.gone(error))? {
-                self.able(talk, run).await?;
-                continue;
-            }
-            // It does not tell of itself: what was answered is all.
-            let never = self.confirms != Some(true) && !talk.has_confirmed();
-            if talk.has_answered_anew() || never {
-                break;
-            }
-            if limit.is_some_and(|limit| Instant::now() >= limit) {
-                return Err(run.stopped(Stop::Stalled));
-            }
-            talk.ask_ahead(run.limit).await.map_err(|stop| run.stopped(stop))?;
-        }
-        let confirms = talk.is_anew() || talk.has_answered_anew();
-        if self.confirms.is_none() {
-            self.confirms = Some(confirms);
-            if !confirms {
-                status.cannot_do(CANNOT_CONFIRM);
-            }
-        }
-        talk.forget_marks();
-        Ok(())
-    }
-
     /// The bands, the cut, and what the printer says to it.
     async fn bands(
         &mut self,
@@ -406,6 +352,7 @@ impl EscposPrinter {
         for (block, number) in blocks.iter().zip(1_u32..) {
             self.able(talk, run).await?;
             self.owed = Some(block.bytes.len());
+            run.progress.begun = true;
             let result = talk.write(&block.bytes, run.limit).await;
             self.owed = Some(talk.unwritten());
             run.note(talk, confirms);
@@ -431,7 +378,9 @@ impl EscposPrinter {
         }
         talk.mark(run.progress.of);
         self.able(talk, run).await?;
-        talk.write(&bytes, run.limit).await.map_err(|stop| run.stopped(stop))?;
+        let sent = talk.write(&bytes, run.limit).await;
+        run.is_ending = talk.unwritten() < bytes.len();
+        sent.map_err(|stop| run.stopped(stop))?;
         if !self.settings.status {
             return Ok(Ended::Sent);
         }
@@ -467,14 +416,17 @@ impl EscposPrinter {
         loop {
             let heard = talk.hear_until(Instant::now() + ASK).await;
             let heard = heard.map_err(|error| run.gone(error))?;
-            self.able(talk, run).await?;
+            if talk.marks() < marks {
+                // What it cannot do from here on does not undo what it has confirmed.
+                return Ok(());
+            }
+            let able = self.able(talk, run).await;
             if talk.marks() < marks {
                 return Ok(());
             }
+            able?;
             if limit.is_some_and(|limit| Instant::now() >= limit) {
-                let all_taken = talk.marks() == 1 && !talk.is_silent();
-                let stalled = || run.stopped(Stop::Stalled);
-                return Err(if all_taken { PrintError::Unconfirmed } else { stalled() });
+                return Err(run.stopped(Stop::Stalled));
             }
             if !heard {
                 talk.ask_ahead(run.limit).await.map_err(|stop| run.stopped(stop))?;

@@ -109,12 +109,16 @@ fn encoder(bands: impl Iterator<Item = Band>, profile: &Profile) -> Encoder<'_> 
 /// What ends a receipt: white paper, and the cut.
 #[must_use]
 pub fn ending(profile: &Profile) -> Vec<u8> {
+    let cut = match profile.cut {
+        Cut::Full => 65,
+        Cut::Partial => 66,
+        Cut::None => return feeds(u32::from(profile.feed_dots)),
+    };
+    // A cut feeds no more than a byte says.
     let feed = u8::try_from(profile.feed_dots).unwrap_or(u8::MAX);
-    match profile.cut {
-        Cut::Full => vec![0x1D, b'V', 65, feed],
-        Cut::Partial => vec![0x1D, b'V', 66, feed],
-        Cut::None => feeds(u32::from(profile.feed_dots)),
-    }
+    let mut bytes = feeds(u32::from(profile.feed_dots) - u32::from(feed));
+    bytes.extend([0x1D, b'V', cut, feed]);
+    bytes
 }
 
 /// Paper out of the printer by so many rows (`ESC J`, 255 at a time).

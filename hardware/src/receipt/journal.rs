@@ -54,7 +54,7 @@ pub enum Fate {
     Sent,
     /// It is not, or not wholly, on paper.
     Failed,
-    /// Nobody knows: the daemon was killed, or the printer has taken all and did not confirm it.
+    /// Nobody knows: the daemon was killed, or the printer was sent all and did not confirm it.
     Unknown,
 }
 
@@ -153,6 +153,8 @@ impl Journal {
         let label = if fits { label } else { String::new() };
         let accepted = Instant::now();
         self.blocking(move |shared| {
+            // A journal that could not be opened so far has numbers that are used already.
+            shared.on_disk(|_, _| Ok(()))?;
             let id = lock(&shared.book).next();
             shared.write(Line { id, at: now(), entry: Entry::Accepted { rows, label } }, false)?;
             let mut book = lock(&shared.book);
@@ -202,13 +204,21 @@ impl Journal {
 }
 
 impl Shared {
-    /// Puts a line on the disk, and then into the book.
+    /// Puts a line on the disk, and then into the book, before anybody else has the disk: whoever writes
+    /// the file anew takes it from the book.
     fn write(&self, line: Line, sync: bool) -> Result<(), JournalError> {
+        if self.disk.is_none() {
+            lock(&self.book).take(&line);
+            return Ok(());
+        }
         self.on_disk(|open, _| {
             open.append(line.to_string().as_bytes())?;
-            if sync { open.file.sync_data() } else { Ok(()) }
+            if sync {
+                open.file.sync_data()?;
+            }
+            lock(&self.book).take(&line);
+            Ok(())
         })?;
-        lock(&self.book).take(&line);
         self.compact();
         Ok(())
     }

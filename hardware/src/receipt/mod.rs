@@ -41,7 +41,8 @@ pub use self::queue::{Jobs, Printer, Printing, Refused, queue, queue_on_one_thre
 /// in a loop, which has to hear of it.
 pub const WAITING: usize = 64;
 
-/// How many bytes of commands may wait: eighteen of the longest receipts on the widest usual paper.
+/// How many bytes may wait, of commands, or of the texts and pictures that become them: eighteen of the
+/// longest receipts on the widest usual paper.
 pub const WAITING_BYTES: usize = 32 * 1024 * 1024;
 
 /// How a receipt ended well.
@@ -62,6 +63,8 @@ pub struct Progress {
     pub of: u32,
     /// The printer has said so.
     pub confirmed: bool,
+    /// A byte of it may have been taken: more than `rows` may be on paper.
+    pub begun: bool,
 }
 
 impl Progress {
@@ -75,11 +78,14 @@ impl Progress {
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, of, confirmed } = self;
+        let Self { rows, of, confirmed, begun } = self;
         let percent = self.percent();
         match rows {
-            0 => f.write_str("nothing is on paper as far as is known"),
-            _ if *confirmed => write!(f, "{rows} of {of} rows of dots are on paper ({percent} %)"),
+            0 if !begun => f.write_str("nothing is on paper as far as is known"),
+            0 => f.write_str("a part of it may be on paper"),
+            _ if *confirmed => {
+                write!(f, "at least {rows} of {of} rows of dots are on paper ({percent} %)")
+            }
             _ => write!(f, "{rows} of {of} rows of dots were taken ({percent} %)"),
         }
     }
@@ -118,8 +124,8 @@ pub enum PrintError {
         /// How far it had come.
         progress: Progress,
     },
-    /// The printer has taken all, says that it is well, and has not confirmed.
-    #[error("the printer has taken all of it and not confirmed; look whether it is on paper")]
+    /// The printer has been sent all, and not confirmed: it went away then, or said nothing more of it.
+    #[error("the printer was sent all of it and has not confirmed; look whether it is on paper")]
     Unconfirmed,
     /// It could not be written down.
     #[error(transparent)]

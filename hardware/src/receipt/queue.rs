@@ -40,8 +40,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// In their order; `None`: being laid out.
-    waiting: VecDeque<(u64, Option<Ready>)>,
+    /// In their order.
+    waiting: VecDeque<Waiting>,
     last: u64,
     /// Why the printer cannot be used.
     trouble: Option<PrintError>,
@@ -51,6 +51,15 @@ struct State {
     holding: bool,
     /// The daemon ends.
     stopping: bool,
+}
+
+/// A receipt in the queue.
+struct Waiting {
+    number: u64,
+    /// The bytes that it holds until it is laid out.
+    weight: usize,
+    /// `None`: it is not laid out yet.
+    ready: Option<Ready>,
 }
 
 /// A receipt that can be printed.
@@ -118,18 +127,19 @@ fn sides(status: Status, journal: Journal, elsewhere: bool) -> (Printer, Jobs) {
 
 impl Printer {
     /// Takes a place in the queue for a receipt, at once. `lay_out` makes it, on a blocking thread;
-    /// `label` is what its client calls it; `limit` is how long the printer may take nothing and say
-    /// nothing. Must be called inside the runtime.
+    /// `label` is what its client calls it; `weight` is how many bytes `lay_out` holds; `limit` is how
+    /// long the printer may take nothing and say nothing. Must be called inside the runtime.
     ///
     /// # Errors
     /// [`PrintError::Full`], or the printer cannot be used.
     pub fn print<E: Send + 'static>(
         &self,
         label: String,
+        weight: usize,
         limit: Option<Duration>,
         lay_out: impl FnOnce() -> Result<Job, E> + Send + 'static,
     ) -> Result<Printing<E>, PrintError> {
-        let place = self.0.place()?;
+        let place = self.0.place(weight)?;
         let shared = Arc::clone(&self.0);
         let (told, hears) = oneshot::channel();
         tokio::spawn(async move {
@@ -208,9 +218,9 @@ impl Place {
         if let Some(error) = state.why_not() {
             return Err((ready, error));
         }
-        let place = state.waiting.iter_mut().find(|(number, _)| *number == self.number);
-        if let Some((_, place)) = place {
-            *place = Some(ready);
+        let place = state.waiting.iter_mut().find(|waiting| waiting.number == self.number);
+        if let Some(place) = place {
+            place.ready = Some(ready);
         }
         drop(state);
         self.shared.news.notify_one();
@@ -221,7 +231,8 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let number = self.number;
-        self.shared.lock().waiting.retain(|(other, ready)| *other != number || ready.is_some());
+        let keeps = |other: &Waiting| other.number != number || other.ready.is_some();
+        self.shared.lock().waiting.retain(keeps);
         // The one behind may be ready.
         self.shared.news.notify_one();
     }
@@ -233,23 +244,27 @@ impl State {
         if self.stopping { Some(PrintError::Stopped) } else { self.trouble.clone() }
     }
 
-    /// The bytes of those that are laid out.
+    /// The bytes of those that are laid out, and of those that will be.
     fn bytes(&self) -> usize {
-        let ready = self.waiting.iter().filter_map(|(_, ready)| ready.as_ref());
-        ready.flat_map(|ready| &ready.job.blocks).map(|block| block.bytes.len()).sum()
+        let bytes = |waiting: &Waiting| match &waiting.ready {
+            Some(ready) => ready.job.blocks.iter().map(|block| block.bytes.len()).sum(),
+            None => waiting.weight,
+        };
+        self.waiting.iter().map(bytes).sum()
     }
 
     /// Those that are ready, taken out; those that are being laid out find out when they are.
     fn empty(&mut self) -> Vec<Ready> {
         let all = std::mem::take(&mut self.waiting);
-        let (ready, others): (VecDeque<_>, _) = all.into_iter().partition(|(_, r)| r.is_some());
+        let (ready, others): (VecDeque<_>, _) =
+            all.into_iter().partition(|waiting| waiting.ready.is_some());
         self.waiting = others;
-        ready.into_iter().filter_map(|(_, ready)| ready).collect()
+        ready.into_iter().filter_map(|waiting| waiting.ready).collect()
     }
 }
 
 impl Shared {
-    fn place(self: &Arc<Self>) -> Result<Place, PrintError> {
+    fn place(self: &Arc<Self>, weight: usize) -> Result<Place, PrintError> {
         let mut state = self.lock();
         if let Some(error) = state.why_not() {
             return Err(error);
@@ -260,7 +275,7 @@ impl Shared {
         }
         state.last += 1;
         let number = state.last;
-        state.waiting.push_back((number, None));
+        state.waiting.push_back(Waiting { number, weight, ready: None });
         Ok(Place { shared: Arc::clone(self), number })
     }
 
@@ -318,8 +333,8 @@ impl Jobs {
         loop {
             {
                 let mut state = self.0.lock();
-                if let Some((_, ready)) = state.waiting.front_mut()
-                    && let Some(ready) = ready.take()
+                if let Some(first) = state.waiting.front_mut()
+                    && let Some(ready) = first.ready.take()
                 {
                     state.waiting.pop_front();
                     state.printing = true;

@@ -262,7 +262,12 @@ fn make_ready(
     mut ring: UnixStream,
     settings: &Settings,
 ) {
-    while let Ok(Raw { number, file, size }) = raws.recv() {
+    while let Ok(mut raw) = raws.recv() {
+        // Nobody sees those that others have taken the place of meanwhile.
+        while let Ok(newer) = raws.try_recv() {
+            raw = newer;
+        }
+        let Raw { number, file, size } = raw;
         // A decoder that does not stand a picture is that picture's trouble alone.
         let made = catch_unwind(AssertUnwindSafe(|| {
             frame::fitted(&file, BOUNDS, size, settings.background)
@@ -282,4 +287,26 @@ fn say(said: &Said) -> Result<(), Trouble> {
     let mut out = io::stdout().lock();
     let written = out.write_all(&said.packet()).and_then(|()| out.flush());
     written.map_err(|error| failed(format!("the daemon cannot be told: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_pictures_that_wait_only_the_newest_is_made_ready() {
+        let (raw, raws) = mpsc::channel();
+        let (readies, ready) = mpsc::channel();
+        let (mut bell, ring) = UnixStream::pair().unwrap();
+        for number in 1..=3 {
+            raw.send(Raw { number, file: Vec::new(), size: (1, 1) }).unwrap();
+        }
+        drop(raw);
+        make_ready(&raws, &readies, ring, &Settings { output: None, background: [0; 3] });
+        drop(readies);
+        assert_eq!(ready.iter().map(|(number, _)| number).collect::<Vec<_>>(), [3]);
+        let mut rung = Vec::new();
+        bell.read_to_end(&mut rung).unwrap();
+        assert_eq!(rung, [0]);
+    }
 }

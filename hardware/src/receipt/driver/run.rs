@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::SLOW;
 use super::talk::{Stop, Talk};
 use crate::device::Trouble;
-use crate::receipt::{PrintError, Progress};
+use crate::receipt::{Ended, PrintError, Progress};
 
 /// One receipt's way.
 pub(super) struct Run {
@@ -15,9 +15,28 @@ pub(super) struct Run {
     pub(super) limit: Option<Duration>,
     pub(super) progress: Progress,
     pub(super) began: Instant,
+    /// All of its dots were taken, and a byte of what ends it.
+    pub(super) is_ending: bool,
 }
 
 impl Run {
+    /// The way of a receipt of so many rows, of which nothing was sent yet.
+    pub(super) fn new(limit: Option<Duration>, of: u32, confirmed: bool) -> Self {
+        let progress = Progress { rows: 0, of, confirmed, begun: false };
+        Self { limit, progress, began: Instant::now(), is_ending: false }
+    }
+
+    /// How it ended, as far as anybody can know: what goes or stands still when it has all of a receipt
+    /// may have printed that.
+    pub(super) fn judged(&self, result: Result<Ended, PrintError>) -> Result<Ended, PrintError> {
+        match result {
+            Err(PrintError::Gone { .. } | PrintError::Stalled { .. }) if self.is_ending => {
+                Err(PrintError::Unconfirmed)
+            }
+            other => other,
+        }
+    }
+
     /// How long a slow printer takes for all of it.
     pub(super) fn paper_time(&self) -> Duration {
         Duration::from_millis(u64::from(self.progress.of) * 1000 / u64::from(SLOW))

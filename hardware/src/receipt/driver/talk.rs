@@ -222,11 +222,6 @@ impl Talk {
         Ok(())
     }
 
-    /// Whether inquiries are not answered.
-    pub(super) fn is_silent(&self) -> bool {
-        !self.asked.is_empty()
-    }
-
     /// `GS r` is about to be asked behind so many rows.
     pub(super) fn mark(&mut self, rows: u32) {
         self.marks.push_back(rows);

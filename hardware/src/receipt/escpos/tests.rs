@@ -87,6 +87,9 @@ fn no_dots_read_as_a_real_time_command() {
 fn a_receipt_ends_with_white_and_a_cut_and_never_opens_the_drawer() {
     assert_eq!(ending(&PROFILE), b"\x1dVB\x10");
     assert_eq!(ending(&Profile { cut: Cut::Full, ..PROFILE }), b"\x1dVA\x10");
+    // What a cut does not feed is fed before it.
+    assert_eq!(ending(&Profile { feed_dots: 255, ..PROFILE }), b"\x1dVB\xff");
+    assert_eq!(ending(&Profile { feed_dots: 300, ..PROFILE }), b"\x1bJ\x2d\x1dVB\xff");
     assert_eq!(ending(&Profile { cut: Cut::None, ..PROFILE }), b"\x1bJ\x10");
     assert_eq!(
         ending(&Profile { cut: Cut::None, feed_dots: 300, ..PROFILE }),

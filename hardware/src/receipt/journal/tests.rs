@@ -115,9 +115,13 @@ async fn a_folder_is_one_daemons_at_a_time() {
     let second = Journal::open(folder.path());
     let error = second.accept(String::new(), 1).await.unwrap_err().to_string();
     assert!(error.contains("another daemon"), "{error}");
+    assert_eq!(first.accept(String::new(), 1).await.unwrap(), 1);
+    assert_eq!(first.accept(String::new(), 1).await.unwrap(), 2);
     drop(first);
-    // It is tried again.
-    second.accept(String::new(), 1).await.unwrap();
+    // It is tried again, and goes on behind the numbers that it finds.
+    assert_eq!(second.accept(String::new(), 1).await.unwrap(), 3);
+    let expected = [(1, Fate::Failed), (2, Fate::Failed), (3, Fate::Queued)];
+    assert_eq!(fates(&second), expected);
 }
 
 #[tokio::test]
@@ -145,4 +149,24 @@ fn a_full_disk_is_an_error() {
     let mut open = Open { file: full, length: 0, folder: File::open("/").unwrap() };
     let error = open.append(b"line\n").unwrap_err();
     assert_eq!((error.kind(), open.length), (io::ErrorKind::StorageFull, 0));
+}
+
+#[test]
+fn nobody_has_the_disk_before_a_line_on_it_is_in_the_book() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path());
+    let entry = Entry::Accepted { rows: 1, label: String::new() };
+    let book = lock(&journal.0.book);
+    let writer = {
+        let journal = journal.clone();
+        std::thread::spawn(move || journal.0.write(Line { id: 1, at: 0, entry }, true))
+    };
+    while fs::read(file(folder.path())).unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    // Else one that writes the file anew would leave it out.
+    assert!(journal.0.disk.as_ref().unwrap().try_lock().is_err());
+    drop(book);
+    writer.join().unwrap().unwrap();
+    assert_eq!(fates(&journal), [(1, Fate::Queued)]);
 }

@@ -9,7 +9,7 @@ fn new() -> (Printer, Jobs, Status) {
 }
 
 fn order(printer: &Printer) -> Result<Printing<()>, PrintError> {
-    printer.print(String::new(), None, || Ok(Job { blocks: Vec::new(), rows: 1 }))
+    printer.print(String::new(), 0, None, || Ok(Job { blocks: Vec::new(), rows: 1 }))
 }
 
 #[tokio::test(start_paused = true)]
@@ -32,8 +32,9 @@ async fn bytes_are_bounded_too() {
     let (printer, jobs, _) = new();
     let large = || {
         let block = Block { bytes: vec![0; WAITING_BYTES / 2], rows: 1 };
-        printer
-            .print(String::new(), None, move || Ok::<_, ()>(Job { blocks: vec![block], rows: 1 }))
+        printer.print(String::new(), 0, None, move || {
+            Ok::<_, ()>(Job { blocks: vec![block], rows: 1 })
+        })
     };
     let waiting = [large().unwrap(), large().unwrap()];
     while printer.jobs().len() < 2 {
@@ -47,10 +48,27 @@ async fn bytes_are_bounded_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn bytes_that_wait_for_their_layout_are_bounded_as_well() {
+    let (printer, jobs, status) = new();
+    let large = |weight| {
+        printer
+            .print(String::new(), weight, None, || Ok::<_, ()>(Job { blocks: Vec::new(), rows: 1 }))
+    };
+    // Nothing is laid out before this task waits for something.
+    let _waiting = [large(WAITING_BYTES / 2).unwrap(), large(WAITING_BYTES / 2).unwrap()];
+    assert!(matches!(large(1), Err(PrintError::Full)));
+    assert_eq!(status.counters()["refused"], 1);
+    // What they become is smaller.
+    assert_eq!(jobs.next().await.id, 1);
+    assert_eq!(jobs.next().await.id, 2);
+    large(WAITING_BYTES).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_receipt_that_takes_long_to_lay_out_keeps_its_place() {
     let (printer, jobs, _) = new();
     let (go, wait) = std::sync::mpsc::channel::<()>();
-    let slow = printer.print("1".to_owned(), None, move || {
+    let slow = printer.print("1".to_owned(), 0, None, move || {
         wait.recv().unwrap();
         Ok::<_, ()>(Job { blocks: Vec::new(), rows: 1 })
     });

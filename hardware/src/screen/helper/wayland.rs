@@ -90,6 +90,17 @@ impl Wayland {
     }
 
     fn take_in(&mut self) -> Result<bool, Wrong> {
+        let mut lost = false;
+        // Taking a picture away takes in what comes meanwhile: nobody would be woken for that.
+        loop {
+            lost |= self.take_in_what_came()?;
+            if !self.link.state.outputs_changed {
+                return Ok(lost);
+            }
+        }
+    }
+
+    fn take_in_what_came(&mut self) -> Result<bool, Wrong> {
         self.link.take_in()?;
         let mut lost = self.is_resized();
         if let Some(output) = self.astray() {

@@ -145,8 +145,18 @@ impl X11 {
     }
 
     fn take_in(&mut self) -> Result<bool, Wrong> {
-        let (mut outputs_changed, mut lost) = (false, false);
+        let mut lost = false;
+        // Events that come while an answer is waited for are taken off the connection with it: nobody
+        // would be woken for them.
+        while self.take_in_what_came(&mut lost)? {}
+        Ok(lost)
+    }
+
+    /// Takes in the events that are there; whether anything was done, so that others may be there.
+    fn take_in_what_came(&mut self, lost: &mut bool) -> Result<bool, Wrong> {
+        let (mut outputs_changed, mut news) = (false, false);
         while let Some(event) = self.connection.poll_for_event()? {
+            news = true;
             match event {
                 Event::RandrNotify(_) | Event::RandrScreenChangeNotify(_) => outputs_changed = true,
                 Event::VisibilityNotify(event) if Some(event.window) == self.window => {
@@ -156,31 +166,30 @@ impl X11 {
                     });
                 }
                 Event::DestroyNotify(event) if Some(event.window) == self.window => {
-                    (self.window, lost) = (None, true);
+                    (self.window, *lost) = (None, true);
                 }
-                Event::UnmapNotify(event) if Some(event.window) == self.window => lost = true,
+                Event::UnmapNotify(event) if Some(event.window) == self.window => *lost = true,
                 _ => {}
             }
         }
         if outputs_changed {
             let found = self.look()?;
-            lost |= found != self.found;
-            if lost {
-                self.take_away()?;
-            }
+            *lost |= found != self.found;
             self.found = found;
-        } else if lost {
+        }
+        if *lost {
             self.take_away()?;
         }
         if let (Some(window), true) =
             (self.window, self.raise.is_some_and(|raise| raise <= Instant::now()))
         {
+            news = true;
             (self.raise, self.raised) = (None, Some(Instant::now()));
             let above = ConfigureWindowAux::new().stack_mode(StackMode::ABOVE);
             self.connection.configure_window(window, &above)?;
         }
         self.connection.flush()?;
-        Ok(lost)
+        Ok(news)
     }
 
     /// The window at the output, with the picture as its background.

@@ -77,7 +77,7 @@ async fn the_daemon_ends_when_the_printer_has_taken_all_of_a_connection_and_clos
     let driver = EscposPrinter::new(settings, jobs);
     tokio::spawn(device::run(Box::new(Polite(port)), driver, status));
     let mut far = end.next_line().await.expect("a line");
-    let printing = printer.print("1".to_owned(), LIMIT, || Ok::<_, ()>(job(1, 24))).unwrap();
+    let printing = printer.print("1".to_owned(), 0, LIMIT, || Ok::<_, ()>(job(1, 24))).unwrap();
     // The lines of memory take all of it, and nobody reads.
     assert!(printing.ended().await.is_ok());
     let mut finished = tokio::spawn(printer.finished());

@@ -72,5 +72,5 @@ async fn a_cutter_that_gets_stuck_is_told_when_all_is_on_paper() {
     shop.hand.fault(Fault::Cutter);
     let (what, progress) = obstacle(shop.print(1, 100).await);
     assert_eq!(what, Obstacle::Cutter);
-    assert_eq!(progress.of, 100);
+    assert_eq!(progress, Progress { rows: 100, of: 100, confirmed: true, begun: true });
 }

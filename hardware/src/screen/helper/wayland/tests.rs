@@ -20,6 +20,8 @@ enum Manners {
     ShowsElsewhere,
     /// Closes the surface as soon as it is seen.
     Closes,
+    /// Wants another size as soon as it is seen, and the output is unplugged while it is taken away.
+    OutputGoesMeanwhile,
 }
 
 /// The numbers of the globals, and of the outputs among them.
@@ -136,6 +138,9 @@ impl Compositor {
             ("zwlr_layer_surface_v1", 7) => {
                 self.attached = false;
                 self.seen.send("gone").unwrap();
+                if self.manners == Manners::OutputGoesMeanwhile {
+                    self.say(self.registry, 1, &words(&[CUSTOMERS]));
+                }
             }
             _ => assert!(self.objects.contains_key(&object), "{name} {opcode}"),
         }
@@ -148,6 +153,9 @@ impl Compositor {
         self.say(self.surface, 0, &words(&[output]));
         if self.manners == Manners::Closes {
             self.say(self.layer, 1, &[]);
+        }
+        if self.manners == Manners::OutputGoesMeanwhile {
+            self.say(self.layer, 0, &words(&[2, 80, 40]));
         }
         if let Some(frame) = self.frame.take() {
             self.say(frame, 0, &words(&[0]));
@@ -217,6 +225,17 @@ fn an_output_that_went_a_moment_before_it_was_named_gets_no_picture() {
     // Whoever does not know that yet asks in vain.
     wayland.show(&frame()).unwrap();
     assert_eq!(seen.try_iter().next(), None);
+}
+
+#[test]
+fn an_output_that_goes_while_its_picture_is_taken_away_is_seen_to_at_once() {
+    let (wayland, seen) = open(Manners::OutputGoesMeanwhile);
+    let mut wayland = wayland.unwrap();
+    wayland.show(&frame()).unwrap();
+    assert!(wayland.attend().unwrap());
+    assert_eq!(seen.try_iter().collect::<Vec<_>>(), ["picture", "gone"]);
+    let words = wayland.place().unwrap_err();
+    assert!(words.contains("the only output that is switched on is A"), "{words}");
 }
 
 #[test]
