@@ -65,8 +65,27 @@ impl<Q: Send, A: Send> Errands<Q, A> {
     /// # Errors
     /// [`Undone`].
     pub fn ask(&self, wanted: Q) -> impl Future<Output = Result<A, Undone>> + Send + use<Q, A> {
+        self.ask_within(self.0.most, wanted)
+    }
+
+    /// The same, however many wait: for the little that is asked for at the program's end.
+    ///
+    /// # Errors
+    /// [`Undone::Trouble`].
+    pub fn ask_at_the_end(
+        &self,
+        wanted: Q,
+    ) -> impl Future<Output = Result<A, Undone>> + Send + use<Q, A> {
+        self.ask_within(usize::MAX, wanted)
+    }
+
+    fn ask_within(
+        &self,
+        most: usize,
+        wanted: Q,
+    ) -> impl Future<Output = Result<A, Undone>> + Send + use<Q, A> {
         let (reply, answer) = oneshot::channel();
-        let refused = self.0.push(Errand { wanted, reply });
+        let refused = self.0.push(most, Errand { wanted, reply });
         async move {
             match refused {
                 Some(undone) => Err(undone),
@@ -130,17 +149,17 @@ impl<Q, A> Errand<Q, A> {
 }
 
 impl<Q, A> Shared<Q, A> {
-    /// Puts one behind the others; if that cannot be, the answer to it.
-    fn push(&self, errand: Errand<Q, A>) -> Option<Undone> {
+    /// Puts one behind the others, if they are fewer than `most`; if that cannot be, the answer to it.
+    fn push(&self, most: usize, errand: Errand<Q, A>) -> Option<Undone> {
         let mut state = self.lock();
         if let Some(trouble) = &state.trouble {
             return Some(Undone::Trouble(trouble.clone()));
         }
-        if state.waiting.len() >= self.most {
+        if state.waiting.len() >= most {
             // Those who have gone make room.
             state.waiting.retain(|waiting| !waiting.reply.is_closed());
         }
-        if state.waiting.len() >= self.most {
+        if state.waiting.len() >= most {
             return Some(Undone::Full);
         }
         state.waiting.push_back(errand);
@@ -168,12 +187,13 @@ mod tests {
         let (errands, doer) = errands::<u8, u8>(2);
         let (first, second) = (errands.ask(1), errands.ask(2));
         assert_eq!(errands.ask(3).await, Err(Undone::Full));
-        for expected in [1, 2] {
+        let last = errands.ask_at_the_end(4);
+        for expected in [1, 2, 4] {
             let errand = doer.next().await;
             assert_eq!(errand.wanted, expected);
             errand.done(expected * 10);
         }
-        assert_eq!((first.await, second.await), (Ok(10), Ok(20)));
+        assert_eq!((first.await, second.await, last.await), (Ok(10), Ok(20), Ok(40)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -98,7 +98,7 @@ impl Keypad {
         self.0.wanted.subscribe()
     }
 
-    /// The person has done this; `request` is what the keypad has shown, where it says so.
+    /// The person has done this; `request` is what the keypad has shown. Only a cancel may leave that open.
     ///
     /// # Errors
     /// [`NobodyWaits`].
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(keypad.answer(None, Typed::Cancelled), Err(NobodyWaits));
         let (mut first, mut second) = (keypad.wait(None, None), keypad.wait(None, None));
         assert!(first.is_shown() && !second.is_shown());
-        keypad.answer(None, Typed::Number("1".to_owned())).unwrap();
+        keypad.answer(Some(first.number()), Typed::Number("1".to_owned())).unwrap();
         assert_eq!(number(&mut first).await, "1");
         assert!(second.is_shown());
         keypad.answer(None, Typed::Cancelled).unwrap();

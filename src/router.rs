@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hharome_protocol::action::{
-    ACTIONS, Action, ActionInfo, CALLS, Call, Channel, ENVELOPE_CALL, Empty, Nature,
+    ACTIONS, Action, ActionInfo, Call, Channel, ENVELOPE_CALL, Empty, Nature,
 };
 use hharome_protocol::bridge::ResetCall;
 use hharome_protocol::failure::Failure;
@@ -43,10 +43,11 @@ pub struct CallContext {
 
 type Start = Box<dyn Fn(CallContext, Option<&RawValue>) -> Result<Work, Failure> + Send + Sync>;
 
-/// All actions and calls by name.
+/// All actions and calls by name. Empty, it knows none.
+#[derive(Default)]
 pub struct Router {
     actions: BTreeMap<&'static str, Route>,
-    calls: BTreeMap<&'static str, Option<Start>>,
+    calls: BTreeMap<&'static str, Start>,
     /// The calls that start a channel.
     starting_calls: BTreeSet<&'static str>,
 }
@@ -59,24 +60,9 @@ struct Route {
 }
 
 enum Does {
-    /// There is no hardware for it yet.
-    NotYet,
     /// Ends the calls of another action, as `event:"close"` on that would.
     Closes(&'static str),
     Handles(Start),
-}
-
-impl Default for Router {
-    /// Every action and call of the protocol, none of them there yet.
-    fn default() -> Self {
-        let actions = ACTIONS.iter().map(|info| {
-            let route = Route { info, does: Does::NotYet, starts: None };
-            (info.name, route)
-        });
-        let calls = CALLS.iter().map(|name| (*name, None));
-        let starting_calls = BTreeSet::new();
-        Self { actions: actions.collect(), calls: calls.collect(), starting_calls }
-    }
 }
 
 impl Router {
@@ -177,7 +163,7 @@ impl Router {
     ) where
         F: Future<Output = Result<C::Data, Failure>> + Send + 'static,
     {
-        self.calls.insert(C::NAME, Some(start(handler)));
+        self.calls.insert(C::NAME, start(handler));
     }
 
     /// The call `C` starts the channel `L` for its connection; `feed` says what feeds it, if anything
@@ -206,19 +192,18 @@ impl Router {
 
     /// The names of the actions that are there.
     pub fn served_actions(&self) -> impl Iterator<Item = &'static str> {
-        let there = |route: &&Route| !matches!(route.does, Does::NotYet);
-        self.actions.values().filter(there).map(|route| route.info.name)
+        self.actions.keys().copied()
     }
 
     /// The names of the calls that are there.
     pub fn served_calls(&self) -> impl Iterator<Item = &'static str> {
-        let own = self.calls.iter().filter(|(_, start)| start.is_some()).map(|(name, _)| *name);
-        own.chain([ENVELOPE_CALL, ResetCall::NAME])
+        self.calls.keys().copied().chain([ENVELOPE_CALL, ResetCall::NAME])
     }
 
     fn set<A: Action>(&mut self, does: Does) {
-        if let Some(route) = self.actions.get_mut(A::NAME) {
-            route.does = does;
+        // An action that the protocol did not list would be nobody's.
+        if let Some(info) = ACTIONS.iter().find(|info| info.name == A::NAME) {
+            self.actions.insert(A::NAME, Route { info, does, starts: None });
         }
     }
 }
@@ -273,28 +258,26 @@ impl Desk<'_> {
         };
         let name = Cow::Borrowed(info.name);
         let address = ReplyAddress::envelope(name, reply_event, task_id.clone(), wrapper);
-        let closed = match (&route.does, event, info.nature) {
+        let closes_or_starts = match (&route.does, event, info.nature) {
             (_, Event::Close, Nature::Act) => {
                 let failure = Failure::bad_request("event: close is not for this action");
                 return self.push(address.reply(&Err((info.refuse)(failure))));
             }
-            (_, Event::Close, Nature::Waits | Nature::Listens) => Some(info.name),
-            (Does::Closes(other), Event::Open, _) => Some(*other),
-            _ => None,
+            (_, Event::Close, Nature::Waits | Nature::Listens) => Err(info.name),
+            (Does::Closes(other), Event::Open, _) => Err(*other),
+            (Does::Handles(start), Event::Open, _) => Ok(start),
         };
-        if let Some(closed) = closed {
-            for reply in self.calls.close(closed) {
-                self.push(reply);
+        let start = match closes_or_starts {
+            Ok(start) => start,
+            Err(closed) => {
+                for reply in self.calls.close(closed) {
+                    self.push(reply);
+                }
+                if let Some(channel) = route.starts {
+                    self.bridge.channels.stop(channel, &Subscriber::of(self.client));
+                }
+                return self.push(address.reply_with("关闭成功", &empty()));
             }
-            if let Some(channel) = route.starts {
-                self.bridge.channels.stop(channel, &Subscriber::of(self.client));
-            }
-            return self.push(address.reply_with("关闭成功", &empty()));
-        }
-        let Does::Handles(start) = &route.does else {
-            // Whatever its params: nothing that they could say would be carried out.
-            let failure = Failure::unsupported(format!("{action}: not in this version yet"));
-            return self.push(address.reply(&Err((info.refuse)(failure))));
         };
         let call = Some((info.name, task_id.clone()));
         let superseded = match info.nature {
@@ -344,16 +327,13 @@ impl Desk<'_> {
             return self.push(address.reply(&Ok(empty())));
         }
         let started = match known {
-            Some((_, Some(_))) if self.calls.is_full() => Err(too_many_calls()),
-            Some((call, Some(start))) => {
+            Some(_) if self.calls.is_full() => Err(too_many_calls()),
+            Some((call, start)) => {
                 let mut context = self.context(None, Place::default());
                 if self.bridge.router.starting_calls.contains(call) {
                     context.request = Bytes::copy_from_slice(self.frame);
                 }
                 start(context, params)
-            }
-            Some((_, None)) => {
-                Err(Failure::unsupported(format!("{name}: not in this version yet")))
             }
             None => Err(Failure::unsupported("no such call; bridge.describe lists them")),
         };

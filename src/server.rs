@@ -149,7 +149,8 @@ pub async fn serve(
     if timeout(DRAIN, house.tracker.wait()).await.is_err() {
         tracing::warn!(clients = house.tracker.len(), "clients are left behind");
     }
-    // Bars that were hidden for this run are shown again; it has a limit of its own.
+    // The shell's command that runs has its time, and bars that were hidden for this run are shown again; it
+    // has a limit of its own.
     let _ = restored.await;
     if let Some(printing) = printing
         && timeout(PRINTING, printing).await.is_err()

@@ -688,7 +688,7 @@ export interface Calls {
       do: 'enter' | 'cancel';
       /** enter: the number */
       idNum?: string;
-      /** which one the keypad has shown */
+      /** which one the keypad has shown; enter: required */
       request?: Num;
     };
     data: Record<string, never>;

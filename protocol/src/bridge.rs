@@ -338,11 +338,12 @@ pub struct RecordStatus {
     pub ended: Option<String>,
 }
 
-/// The params of `bridge.keypad`: `{"do":"enter","idNum":…}` or `{"do":"cancel"}`.
+/// The params of `bridge.keypad`: `{"do":"enter","idNum":…,"request":…}` or `{"do":"cancel"}`.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "KeypadFields")]
 pub struct KeypadParams {
-    /// Which request the keypad has shown, as its event named it; left out: the one that is wanted now.
+    /// Which request the keypad has shown, as its event named it. Of a number always there, so that it answers
+    /// nobody else's call; of a cancel without it, the one that is wanted now.
     pub request: Option<u64>,
     /// `do`: what the person has done.
     pub verb: KeypadVerb,
@@ -556,10 +557,10 @@ impl TryFrom<KeypadFields> for KeypadParams {
     type Error = &'static str;
 
     fn try_from(fields: KeypadFields) -> Result<Self, Self::Error> {
-        let verb = match (fields.verb.as_str(), fields.id_num) {
-            ("enter", Some(id_num)) => KeypadVerb::Enter { id_num },
-            ("enter", None) => return Err("expected idNum with enter"),
-            ("cancel", _) => KeypadVerb::Cancel,
+        let verb = match (fields.verb.as_str(), fields.id_num, fields.request) {
+            ("enter", Some(id_num), Some(_)) => KeypadVerb::Enter { id_num },
+            ("enter", ..) => return Err("expected idNum and request with enter"),
+            ("cancel", ..) => KeypadVerb::Cancel,
             _ => return Err("expected enter or cancel in do"),
         };
         Ok(Self { request: fields.request, verb })

@@ -52,7 +52,8 @@ pub(super) fn beep(
     }
 }
 
-/// How much longer than their own time limits the commands may take at the daemon's end.
+/// How much longer than their own time limits the commands may take at the daemon's end: the one that runs, and
+/// one for each bar.
 const LAST_STEPS: Duration = Duration::from_secs(10);
 
 /// Asks the shell for it: told to those who listen, done by the commands of the configuration. Answered
@@ -87,15 +88,20 @@ fn wish(bridge: &Bridge, wishes: &ShellWishes) -> Result<Vec<(Step, Run)>, Failu
             format!("nobody listens to bridgeDeviceConfig, and [shell] has no {key}"),
         ));
     }
+    if !shell.note(wishes) {
+        return Err(Failure::device_unavailable(
+            "终端外壳正在停止,请稍后再试",
+            "the daemon is ending: nothing is wished of the shell any more",
+        ));
+    }
     if listened && !steps.is_empty() {
         bridge.channels.publish::<DeviceConfigChannel>(wishes);
     }
-    shell.note(wishes);
     let own = steps.into_iter().filter(|step| shell.has(*step));
     Ok(own.map(|step| (step, shell.run(step))).collect())
 }
 
-/// Shows what was hidden in this run: for the daemon's end.
+/// Shows what was hidden in this run, and ends when no command of the shell's runs: for the daemon's end.
 pub fn restore(bridge: &Bridge) -> impl Future<Output = ()> + Send + use<> {
     let shell = &bridge.devices.shell;
     let wishes = shell.take_hidden();
@@ -103,18 +109,13 @@ pub fn restore(bridge: &Bridge) -> impl Future<Output = ()> + Send + use<> {
     if !steps.is_empty() {
         bridge.channels.publish::<DeviceConfigChannel>(&wishes);
     }
-    let limit = bridge.config().shell.time_limit * 2 + LAST_STEPS;
-    let own: Vec<_> = steps
-        .into_iter()
-        .filter(|step| shell.has(*step))
-        .map(|step| (step, shell.run(step)))
-        .collect();
+    let limit = bridge.config().shell.time_limit * 3 + LAST_STEPS;
+    let last = shell.run_last(&steps);
     async move {
         let all = async {
-            for (step, run) in own {
+            for run in last {
                 if let Err(detail) = run.await {
-                    let key = step.word();
-                    tracing::warn!(key, detail, "a command of [shell] has not ended well");
+                    tracing::warn!(detail, "a command of [shell] has not ended well");
                 }
             }
         };

@@ -140,7 +140,8 @@ pub(super) fn enrol(
         match asked.await? {
             Answer::Enrolled(success) => Ok(success),
             Answer::No(No::Storage(failure)) => Err(failure.into()),
-            Answer::No(No::Odd { .. }) => {
+            // Said: an engine that has to be readied first, and was not or still has to be.
+            Answer::No(No::Odd { .. } | No::Said { .. }) => {
                 Err(StorageFailure { sub_code: SubCode::SYSTEM, unique_id: None }.into())
             }
             other => Err(odd(other)),

@@ -65,7 +65,6 @@ enum Verdict {
     Ok,
     Failed,
     Off,
-    NotYet,
 }
 
 impl Verdict {
@@ -74,7 +73,6 @@ impl Verdict {
             Self::Ok => "ok",
             Self::Failed => "FAILED",
             Self::Off => "off",
-            Self::NotYet => "not yet",
         }
     }
 }
@@ -178,7 +176,7 @@ async fn rows(config: &Config, daemon: Option<(&Path, &Status)>, print: bool) ->
     let mut card_readers = None;
     rows.into_iter()
         .flat_map(|row| {
-            if matches!(row.verdict, Verdict::Off | Verdict::NotYet) {
+            if row.verdict == Verdict::Off {
                 return vec![row];
             }
             let at = config.card_readers(&row.device);
@@ -283,7 +281,6 @@ fn probed_row(device: &DeviceStatus) -> Row {
 }
 
 fn row(device: &DeviceStatus) -> Row {
-    let none = device.driver == "none";
     let (verdict, detail) = match device.state {
         DeviceState::Ready | DeviceState::Busy => {
             let facts = device.facts.iter().map(|(name, value)| format!("{name} {value}"));
@@ -293,8 +290,7 @@ fn row(device: &DeviceStatus) -> Row {
         DeviceState::Absent | DeviceState::Failed => {
             (Verdict::Failed, device.last_error.clone().unwrap_or_default())
         }
-        DeviceState::Off if none => (Verdict::Off, String::new()),
-        DeviceState::Off => (Verdict::NotYet, "this version has no driver for it".to_owned()),
+        DeviceState::Off => (Verdict::Off, String::new()),
     };
     let (device, driver) = (device.device.clone(), device.driver.clone());
     Row { device, driver, verdict, detail }

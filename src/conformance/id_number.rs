@@ -148,12 +148,13 @@ async fn wrong_number(cx: Context) -> Outcome {
     let mut keypad = keypad(&cx).await?;
     let mut client = cx.connect().await?;
     client.send(enter("1")).await?;
-    wanted(&cx, &mut keypad).await?;
+    let request = wanted(&cx, &mut keypad).await?;
+    let enter = |number: &str| json!({"do": "enter", "idNum": number, "request": request});
     for wrong in ["110105194912310021", "11010519491231002", "", "甲"] {
-        let reply = keypad.ask(call(&json!({"do": "enter", "idNum": wrong}))).await?;
+        let reply = keypad.ask(call(&enter(wrong))).await?;
         cx.refused(&reply["res"], "bad_request")?;
     }
-    enters(&cx, &mut keypad, &json!({"do": "enter", "idNum": NUMBER})).await?;
+    enters(&cx, &mut keypad, &enter(NUMBER)).await?;
     let reply = client.next().await?;
     cx.success(&reply).map(|_| ())
 }
@@ -162,8 +163,9 @@ async fn no_keypad(cx: Context) -> Outcome {
     let mut keypad = keypad(&cx).await?;
     let mut client = cx.connect().await?;
     client.send(enter("1")).await?;
-    wanted(&cx, &mut keypad).await?;
-    for params in [json!({"do": "cancel"}), json!({"do": "enter", "idNum": NUMBER})] {
+    let request = wanted(&cx, &mut keypad).await?;
+    let enter = json!({"do": "enter", "idNum": NUMBER, "request": request});
+    for params in [json!({"do": "cancel"}), enter] {
         let reply = client.ask(call(&params)).await?;
         cx.refused(&reply["res"], "forbidden")?;
     }
@@ -178,8 +180,13 @@ async fn late(cx: Context) -> Outcome {
     client.send(enter("1")).await?;
     let other = wanted(&cx, &mut keypad).await?;
     check(request != other, || "two calls are the same request".to_owned())?;
-    let params = json!({"do": "enter", "idNum": NUMBER, "request": request});
-    let reply = keypad.ask(call(&params)).await?;
-    cx.refused(&reply["res"], "bad_request")?;
+    // Nor is what is typed without a word on whom it is for.
+    for params in [
+        json!({"do": "enter", "idNum": NUMBER, "request": request}),
+        json!({"do": "enter", "idNum": NUMBER}),
+    ] {
+        let reply = keypad.ask(call(&params)).await?;
+        cx.refused(&reply["res"], "bad_request")?;
+    }
     enters(&cx, &mut keypad, &json!({"do": "cancel", "request": other})).await
 }

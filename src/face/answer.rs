@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use hharome_protocol::face::{StorageFailure, StorageSuccess, SubCode};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::wire::Task;
@@ -87,6 +88,16 @@ struct Enrolment {
     biz_id: Option<String>,
 }
 
+/// An enrolment that the engine has not begun: it has to be readied first.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NotBegun {
+    #[serde(default)]
+    success: bool,
+    code: String,
+    sub_code: Option<IgnoredAny>,
+}
+
 /// Understands an answer to `task`.
 pub(super) fn understood(task: Task, status: u16, body: &Bytes) -> Answer {
     let text = String::from_utf8_lossy(body);
@@ -103,6 +114,10 @@ pub(super) fn understood(task: Task, status: u16, body: &Bytes) -> Answer {
         Answer::No(No::Odd { detail, whole })
     };
     if task == Task::Enrol {
+        if is_not_begun(&whole) {
+            let code = Some(NOT_READY.to_owned());
+            return Answer::No(No::Said { message: None, code, whole });
+        }
         return match serde_json::from_str(whole.get()) {
             Ok(enrolment) if status == 200 => match enrolled(enrolment) {
                 Ok(answer) => answer,
@@ -132,6 +147,13 @@ pub(super) fn understood(task: Task, status: u16, body: &Bytes) -> Answer {
         Ok(person) => Answer::Person(person),
         Err(_) => odd("and alipayUid, ftoken, vid or authCode is no string", whole),
     }
+}
+
+/// Whether an engine says no more of an enrolment than that it has to be readied first.
+fn is_not_begun(whole: &RawValue) -> bool {
+    serde_json::from_str(whole.get()).is_ok_and(|said: NotBegun| {
+        !said.success && said.sub_code.is_none() && said.code == NOT_READY
+    })
 }
 
 fn enrolled(enrolment: Enrolment) -> Result<Answer, &'static str> {
@@ -198,6 +220,23 @@ mod tests {
             panic!("no no")
         };
         assert!(no.wants_init());
+    }
+
+    #[test]
+    fn an_enrolment_is_not_begun_by_an_engine_that_says_that_and_nothing_else() {
+        let wants_init = |body| match answer(Task::Enrol, 200, body) {
+            Answer::No(no) => no.wants_init(),
+            _ => false,
+        };
+        assert!(wants_init(r#"{"success":false,"code":"E69016"}"#));
+        assert!(wants_init(r#"{"code":"E69016"}"#));
+        for other in [
+            r#"{"code":"E69016","subCode":"90002"}"#,
+            r#"{"code":"E69016","success":true}"#,
+            r#"{"code":"E69001"}"#,
+        ] {
+            assert!(!wants_init(other), "{other}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //!           └► absent            └─ no answer, late, nobody there: absent or failed, tried again
 //! ```
 //!
+//! Of a typed number it need not know anybody: if that look-up fails, nobody behind it pays for it.
+//!
 //! A request is repeated only where that does nothing twice: readying the engine. An enrolment or a
 //! comparison is never sent again, but for one that the engine itself has refused because it was started
 //! anew meanwhile and has to be readied first.
@@ -18,7 +20,7 @@ use hharome_hardware::port::packets::Packets;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::answer::{Answer, No, understood};
+use super::answer::{Answer, No, Person, understood};
 use super::memory::Memory;
 use super::wire::{Said, Task, Tell};
 use super::{NotAsked, Outcome, Question, Settings};
@@ -113,6 +115,14 @@ impl Engine {
             let carried = self.carry_out(talk, memory, &errand, status).await;
             let Carried { outcome, news } = match carried {
                 Ok(carried) => carried,
+                Err(trouble) if errand.wanted.task == Task::Person => {
+                    // On this line the late answer would come to the next question.
+                    status.count("lookUpsFailed");
+                    tracing::debug!(%trouble, "nothing is known of a typed number");
+                    errand.done(Ok(Answer::Person(Person::default())));
+                    status.set(State::Ready);
+                    return Ok(());
+                }
                 Err(trouble) => {
                     errand.fail(&trouble);
                     return Err(trouble);
@@ -202,7 +212,7 @@ impl Engine {
         let mut tries = 1;
         loop {
             let said = talk.ask(Task::Init, json, by).await;
-            let worked = matches!(&said, Ok(Said::Answer(..499, _)) | Err(_));
+            let worked = matches!(&said, Ok(Said::Answer(..500, _)) | Err(_));
             if worked || tries == INIT_TRIES || by < Instant::now() + INIT_PAUSE {
                 return self.judged(Task::Init, said, status);
             }

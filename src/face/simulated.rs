@@ -6,7 +6,7 @@
 //! | number's 15th to 17th digit | comparison (`getFaceInfoPersonCard`) | enrolment, second path |
 //! |---|---|---|
 //! | 900 | recognised | enrolled, known before |
-//! | 901 to 918 | as the next row says | that row of the table of subCodes: 901 is 90001, 918 is Z1208 |
+//! | 901 to 918 | recognised | that row of the table of subCodes: 901 is 90001, 918 is Z1208 |
 //! | 951, 952, 953 | 系统异常(E69001), 点击过快, not recognised | a new user |
 //! | any other | recognised | a new user |
 

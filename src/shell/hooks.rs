@@ -1,6 +1,7 @@
 //! The port behind the shell's commands: runs them, without a shell of the system's, each within its time.
 //!
-//! What a command prints goes nowhere. One that is late is killed with all that it has started.
+//! What a command prints goes nowhere. One that is late is killed with all that it has started, and so is one
+//! that nobody waits for any more, because the daemon ends.
 
 use std::future::{Future, ready};
 use std::io;
@@ -84,7 +85,7 @@ async fn serve(mut line: DuplexStream, hooks: Hooks) {
 /// Runs a command to its end, or to that of its time.
 async fn run(command: &[String], limit: Duration) -> Result<(), String> {
     let Some((program, arguments)) = command.split_first() else { return Ok(()) };
-    let mut child = Command::new(program)
+    let child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -93,25 +94,37 @@ async fn run(command: &[String], limit: Duration) -> Result<(), String> {
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("{program}: cannot be run: {error}"))?;
-    let ended = timeout(limit, child.wait()).await;
+    let mut running = Running(child);
+    let ended = timeout(limit, running.0.wait()).await;
     match ended {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(format!("{program}: has ended with {status}")),
         Ok(Err(error)) => Err(format!("{program}: cannot be waited for: {error}")),
         Err(_) => {
-            kill(&child);
+            running.kill();
             // A process that cannot be killed is left behind.
-            let _ = timeout(KILLED, child.wait()).await;
+            let _ = timeout(KILLED, running.0.wait()).await;
             Err(format!("{program}: has not ended within {} ms, and was killed", limit.as_millis()))
         }
     }
 }
 
-/// Kills a command, and what it has started.
-fn kill(child: &Child) {
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    // It was not waited for yet, so its number is nobody else's.
-    let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+/// A command that was begun. If it still runs when this is dropped, it is killed.
+struct Running(Child);
+
+impl Running {
+    /// Kills it, and what it has started.
+    fn kill(&self) {
+        // One that has ended and was waited for has no number any more; before that it is nobody else's.
+        let group = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 /// The driver's side.
@@ -149,5 +162,45 @@ impl AsyncWrite for HooksLine {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use futures_util::poll;
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// The number of a process that writes it down there.
+    async fn number(file: &Path) -> String {
+        loop {
+            match std::fs::read_to_string(file) {
+                Ok(text) if text.ends_with('\n') => return text.trim().to_owned(),
+                Ok(_) | Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_command_has_started_goes_with_it_when_nobody_waits_for_it_any_more() {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("number");
+        let text = format!("sleep 300 & echo $! > {}; wait", file.display());
+        let command = ["/bin/sh", "-c", &text].map(str::to_owned);
+        let mut running = Box::pin(run(&command, Duration::from_secs(300)));
+        assert!(poll!(&mut running).is_pending());
+        let number = timeout(Duration::from_secs(60), number(&file)).await.unwrap();
+        drop(running);
+        let process = format!("/proc/{number}/stat");
+        let gone = async {
+            // A process that nobody waits for yet is a zombie.
+            while std::fs::read_to_string(&process).is_ok_and(|stat| !stat.contains(") Z ")) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(60), gone).await.unwrap();
     }
 }

@@ -5,7 +5,8 @@
 //!               └─► errands ─► Runner (the driver) ═ packets ═ hooks: commands of the configuration
 //! ```
 //!
-//! A bar that was hidden is shown again when the daemon ends: it was hidden for this run only.
+//! A bar that was hidden is shown again when the daemon ends: it was hidden for this run only. From then on
+//! nothing more is wished.
 
 pub mod hooks;
 mod runner;
@@ -85,16 +86,23 @@ pub struct Shell(Arc<Shared>);
 struct Shared {
     /// The steps that have a command, and what runs it.
     hooks: Vec<Step>,
-    runner: Option<Errands<Step, Result<(), String>>>,
-    /// The bars that are hidden now.
-    hidden: Mutex<ShellWishes>,
+    runner: Option<Errands<Option<Step>, Result<(), String>>>,
+    bars: Mutex<Bars>,
+}
+
+#[derive(Default)]
+struct Bars {
+    /// Those that are hidden now.
+    hidden: ShellWishes,
+    /// They are as they were before this run, and stay so.
+    ended: bool,
 }
 
 impl Shell {
     /// A shell without a command.
     #[must_use]
     pub fn without_hooks() -> Self {
-        Self(Arc::new(Shared { hooks: Vec::new(), runner: None, hidden: Mutex::default() }))
+        Self(Arc::new(Shared { hooks: Vec::new(), runner: None, bars: Mutex::default() }))
     }
 
     /// One with commands for these steps, each of which may take so long; and the driver that has them
@@ -103,7 +111,7 @@ impl Shell {
     pub fn with_hooks(hooks: Vec<Step>, limit: Duration) -> (Self, Runner) {
         let (errands, doer) = errands(WAITING);
         let runner = Runner::new(doer, limit);
-        let shared = Shared { hooks, runner: Some(errands), hidden: Mutex::default() };
+        let shared = Shared { hooks, runner: Some(errands), bars: Mutex::default() };
         (Self(Arc::new(shared)), runner)
     }
 
@@ -118,22 +126,45 @@ impl Shell {
     /// # Errors
     /// There is none, it did not end well, or too many wait; in words, without what the command has said.
     pub fn run(&self, step: Step) -> Run {
-        let asked =
-            self.0.runner.as_ref().filter(|_| self.has(step)).map(|errands| errands.ask(step));
+        let runner = self.0.runner.as_ref().filter(|_| self.has(step));
+        let asked = runner.map(|errands| errands.ask(Some(step)));
         Box::pin(async move {
             match asked {
                 None => Err(format!("[shell] has no {}", step.word())),
-                Some(asked) => asked.await.unwrap_or_else(|undone| match undone {
-                    Undone::Full => Err("too many commands wait".to_owned()),
-                    Undone::Trouble(trouble) => Err(trouble.to_string()),
-                }),
+                Some(asked) => asked.await.unwrap_or_else(undone),
             }
         })
     }
 
-    /// Remembers which bars are hidden by this.
-    pub fn note(&self, wishes: &ShellWishes) {
-        let mut hidden = self.hidden_now();
+    /// Has these steps' commands run at the end, however many wait before them. The last of what it gives
+    /// ends when no command runs any more, whoever has asked for it.
+    pub fn run_last(&self, steps: &[Step]) -> Vec<Run> {
+        let Some(errands) = &self.0.runner else { return Vec::new() };
+        let own = steps.iter().copied().filter(|step| self.has(*step)).map(Some);
+        own.chain([None])
+            .map(|step| {
+                let asked = errands.ask_at_the_end(step);
+                let run: Run = Box::pin(async move {
+                    let ended = asked.await.unwrap_or_else(undone);
+                    ended.map_err(|detail| match step {
+                        Some(step) => format!("{}: {detail}", step.word()),
+                        None => detail,
+                    })
+                });
+                run
+            })
+            .collect()
+    }
+
+    /// Remembers which bars are hidden by this; `false` at the daemon's end, when it is too late for any
+    /// wish.
+    #[must_use]
+    pub fn note(&self, wishes: &ShellWishes) -> bool {
+        let mut bars = self.bars();
+        if bars.ended {
+            return false;
+        }
+        let hidden = &mut bars.hidden;
         let bar = |told: Option<Bar>, hidden: &mut Option<Bar>| match told {
             Some(Bar::Hide) => *hidden = Some(Bar::Hide),
             Some(Bar::Show) => *hidden = None,
@@ -141,18 +172,22 @@ impl Shell {
         };
         bar(wishes.hide_navigation_bar, &mut hidden.hide_navigation_bar);
         bar(wishes.hide_notification_bar, &mut hidden.hide_notification_bar);
+        true
     }
 
     /// The bars that are hidden, as a wish.
     #[must_use]
     pub fn hidden(&self) -> ShellWishes {
-        *self.hidden_now()
+        self.bars().hidden
     }
 
-    /// What shows them again; nothing is hidden any more then.
+    /// What shows them again, for the daemon's end; nothing is hidden any more then.
     #[must_use]
     pub fn take_hidden(&self) -> ShellWishes {
-        let hidden = std::mem::take(&mut *self.hidden_now());
+        let mut bars = self.bars();
+        bars.ended = true;
+        let hidden = std::mem::take(&mut bars.hidden);
+        drop(bars);
         let show = |bar: Option<Bar>| bar.map(|_| Bar::Show);
         ShellWishes {
             exit_applet: None,
@@ -161,9 +196,17 @@ impl Shell {
         }
     }
 
-    fn hidden_now(&self) -> MutexGuard<'_, ShellWishes> {
+    fn bars(&self) -> MutexGuard<'_, Bars> {
         // Nothing that can panic runs under the lock, so a poisoned one is still whole.
-        self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.bars.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a command was not run, in words.
+fn undone(undone: Undone) -> Result<(), String> {
+    match undone {
+        Undone::Full => Err("too many commands wait".to_owned()),
+        Undone::Trouble(trouble) => Err(trouble.to_string()),
     }
 }
 
@@ -193,12 +236,14 @@ mod tests {
             hide_navigation_bar: navigation,
             hide_notification_bar: notification,
         };
-        shell.note(&wish(Some(Bar::Hide), Some(Bar::Hide)));
-        shell.note(&wish(None, Some(Bar::Show)));
+        assert!(shell.note(&wish(Some(Bar::Hide), Some(Bar::Hide))));
+        assert!(shell.note(&wish(None, Some(Bar::Show))));
         let hidden = ShellWishes { exit_applet: None, ..wish(Some(Bar::Hide), None) };
         assert_eq!(shell.hidden(), hidden);
         let shown = ShellWishes { exit_applet: None, ..wish(Some(Bar::Show), None) };
         assert_eq!(shell.take_hidden(), shown);
+        // Who hides one now hides it for ever.
+        assert!(!shell.note(&wish(Some(Bar::Hide), None)));
         assert_eq!(shell.take_hidden(), ShellWishes::default());
     }
 }

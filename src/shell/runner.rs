@@ -17,12 +17,12 @@ const BEYOND: Duration = Duration::from_secs(5);
 
 /// The driver.
 pub struct Runner {
-    doer: Doer<Step, Result<(), String>>,
+    doer: Doer<Option<Step>, Result<(), String>>,
     limit: Duration,
 }
 
 impl Runner {
-    pub(super) fn new(doer: Doer<Step, Result<(), String>>, limit: Duration) -> Self {
+    pub(super) fn new(doer: Doer<Option<Step>, Result<(), String>>, limit: Duration) -> Self {
         Self { doer, limit }
     }
 }
@@ -33,7 +33,12 @@ impl Driver for Runner {
         status.set(State::Ready);
         loop {
             let errand = self.doer.next().await;
-            let said = timeout(self.limit + BEYOND, run(&mut line, errand.wanted)).await;
+            let Some(step) = errand.wanted else {
+                // Nothing is wanted but to know that what was before it has ended.
+                errand.done(Ok(()));
+                continue;
+            };
+            let said = timeout(self.limit + BEYOND, run(&mut line, step)).await;
             match said {
                 Ok(Some(outcome)) => errand.done(outcome),
                 Ok(None) | Err(_) => {

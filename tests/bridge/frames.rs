@@ -347,15 +347,9 @@ async fn of_300_calls_in_flight_those_over_256_are_told_that_it_is_busy() {
 }
 
 #[tokio::test]
-async fn actions_without_hardware_yet_are_unsupported() {
+async fn the_one_action_whose_data_is_a_string_fails_with_a_string() {
     let daemon = Daemon::start("", "").await;
     let mut client = daemon.unix().await;
-    for action in ["deviceConfig", "getFaceInfo", "enterIDNumber"] {
-        let frame = format!(r#"{{"action":"{action}","taskId":"1","params":{{}}}}"#);
-        let reply = client.ask(&frame).await;
-        assert_eq!((kind(&reply), &reply["action"]), ("unsupported", &json!(action)));
-    }
-    // The one action whose data is a string, always.
     let reply = client.ask(r#"{"action":"doStorageFaceInfo","taskId":"1","params":{}}"#).await;
     let data: Value =
         serde_json::from_str(reply["data"].as_str().expect("a string")).expect("JSON");

@@ -190,6 +190,15 @@ async fn only_the_readying_is_repeated() {
     assert_eq!(client.ask(WHO).await["success"], true);
     let words: Vec<_> = engine.asked().into_iter().skip(3).map(|(word, _)| word).collect();
     assert_eq!(words, ["identify", "init", "identify"]);
+    // So is an enrolment, of which it says that it has not begun it; but no second time.
+    engine.answers(|word, before| match (word, before) {
+        ("enrol", 0 | 2 | 3) => Reply::json(200, r#"{"success":false,"code":"E69016"}"#),
+        _ => willing(word, before),
+    });
+    assert_eq!(enrolled(&client.ask(&enrolment(json!({}))).await)["subCode"], "90001");
+    assert_eq!(enrolled(&client.ask(&enrolment(json!({}))).await)["subCode"], "E60001");
+    let words: Vec<_> = engine.asked().into_iter().skip(6).map(|(word, _)| word).collect();
+    assert_eq!(words, ["enrol", "init", "enrol", "enrol", "init", "enrol"]);
     engine.answers(|_, _| Reply::json(200, r#"{"success":false,"message":"E69015"}"#));
     let reply = client.ask(INIT).await;
     assert_eq!((&reply["message"], &reply["data"]), (&json!("E69015"), &json!({})));
@@ -256,13 +265,9 @@ async fn a_number_is_typed_at_a_keypad_over_websocket_and_logged_nowhere() {
     // A provider that says nothing costs what it would have said.
     engine.answers(|_, _| Reply::Hangs(Vec::new()));
     client.send(enter).await;
-    keypad.next().await;
-    keypad
-        .send(
-            &json!({"call": "bridge.keypad", "params": {"do": "enter", "idNum": NUMBER}})
-                .to_string(),
-        )
-        .await;
+    let request = keypad.next().await["data"]["request"].clone();
+    let params = json!({"do": "enter", "idNum": NUMBER, "request": request});
+    keypad.send(&json!({"call": "bridge.keypad", "params": params}).to_string()).await;
     let reply = client.next().await;
     assert_eq!((&reply["data"]["idNum"], &reply["data"]["ftoken"]), (&json!(NUMBER), &json!("")));
     assert!(!daemon.log().join("\n").contains(NUMBER));
@@ -342,4 +347,35 @@ async fn what_a_killed_command_has_started_is_killed_with_it() {
         }
     };
     soon("the command's own process is gone", gone).await;
+}
+
+#[tokio::test]
+async fn a_command_that_runs_at_the_daemons_end_has_its_time() {
+    let folder = TempDir::new().expect("a folder");
+    let file = |name: &str| folder.path().join(name);
+    let text = format!(
+        "#!/bin/sh\ncd {}\n: > begun\nuntil [ -e go ]; do sleep 0.05; done\n: > ended\n",
+        folder.path().display()
+    );
+    let program = file("hook");
+    std::fs::write(&program, text).expect("a program");
+    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&program, executable).expect("executable");
+    let section =
+        format!("[shell]\nexit_applet = [\"{}\"]\ntime_limit = 30000\n", program.display());
+    let mut daemon = Daemon::start("", &section).await;
+    let mut client = daemon.unix().await;
+    client.send(&wish(json!({"exitApplet": 1}))).await;
+    let begun = async {
+        while !file("begun").exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the command runs", begun).await;
+    daemon.signal(Signal::TERM);
+    // The client has gone when the command may end.
+    client.rest().await;
+    std::fs::write(file("go"), "").expect("it is written");
+    assert!(daemon.ended().await.success());
+    assert!(file("ended").exists());
 }

@@ -43,12 +43,20 @@ fn record_knows_three_verbs() {
 
 #[test]
 fn the_keypad_enters_a_number_or_cancels() {
-    let params: KeypadParams = accepted(r#"{"do":"enter","idNum":"11010519491231002X"}"#);
-    assert!(params.request.is_none());
+    let params: KeypadParams =
+        accepted(r#"{"do":"enter","idNum":"11010519491231002X","request":7}"#);
+    assert!(params.request == Some(7));
     assert!(matches!(params.verb, KeypadVerb::Enter { id_num } if id_num == "11010519491231002X"));
     let params: KeypadParams = accepted(r#"{"do":"cancel","request":7}"#);
     assert!(params.request == Some(7) && matches!(params.verb, KeypadVerb::Cancel));
-    for json in [r#"{"do":"enter"}"#, r#"{"do":"type"}"#, "{}"] {
+    assert!(accepted::<KeypadParams>(r#"{"do":"cancel"}"#).request.is_none());
+    for json in [
+        r#"{"do":"enter"}"#,
+        r#"{"do":"enter","request":7}"#,
+        r#"{"do":"enter","idNum":"11010519491231002X"}"#,
+        r#"{"do":"type"}"#,
+        "{}",
+    ] {
         refused::<KeypadParams>(json);
     }
 }

@@ -445,7 +445,7 @@ pub(crate) fn calls() -> Vec<CallRow> {
             fields![
                 need("do", OneOf(&["enter", "cancel"]), ""),
                 may("idNum", Text, "enter: the number"),
-                may("request", Number, "which one the keypad has shown"),
+                may("request", Number, "which one the keypad has shown; enter: required"),
             ],
             NOTHING,
         ),

@@ -115,8 +115,13 @@ async fn every_documented_outcome_is_chosen_by_the_hand_or_by_the_number() {
         assert_eq!((said, &data["originFaceInfo"]["message"]), (message, &json!(message)));
     }
     hand.simulate("face", "outcome", json!({"text": "SUCCESS"})).await;
-    for (sequence, message) in [(951, "系统异常(E69001)"), (952, "点击过快")] {
+    for (sequence, message) in
+        [(951, "系统异常(E69001)"), (952, "点击过快"), (953, "未识别到匹配的人脸,请重试")]
+    {
         assert_eq!(failed(&client.ask(person(sequence)).await).0, message);
+    }
+    for sequence in [900, 901, 918] {
+        assert_eq!(client.ask(person(sequence)).await["success"], true, "{sequence}");
     }
     for row in SubCode::ALL {
         hand.simulate("face", "outcome", json!({"text": row.code})).await;
@@ -234,9 +239,13 @@ async fn a_typed_number_answers_the_oldest_call() {
     let reply = client.ask(keypad(typed.clone())).await;
     assert_eq!(reply["res"]["data"]["error"]["kind"], "forbidden");
     for wrong in ["", "11010519491231002", "110105194912310021", "张三"] {
-        let reply = shell.ask(keypad(json!({"do": "enter", "idNum": wrong}))).await;
+        let params = json!({"do": "enter", "idNum": wrong, "request": 1});
+        let reply = shell.ask(keypad(params)).await;
         assert_eq!(reply["res"]["data"]["error"]["kind"], "bad_request");
     }
+    // Nor one of which it is not said whom it is for.
+    let reply = shell.ask(keypad(json!({"do": "enter", "idNum": "11010519491231002X"}))).await;
+    assert_eq!(reply["res"]["data"]["error"]["kind"], "bad_request");
     let told = shell.ask(keypad(typed.clone())).await;
     let event = shell.next().await;
     assert_eq!(told["res"]["success"], true, "{told}");
@@ -294,13 +303,39 @@ async fn typing_ends_by_time_by_close_by_another_call_and_with_its_client() {
     // Without a provider nothing is known of the person.
     let mut client = connect(&bridge);
     client.send(enter("e")).await;
-    shell.next().await;
-    shell.send(keypad(json!({"do": "enter", "idNum": "11010519491231002X"}))).await;
+    let request = wanted(shell.next().await).1;
+    let params = json!({"do": "enter", "idNum": "11010519491231002X", "request": request});
+    shell.send(keypad(params)).await;
     let data = client.next().await["data"].clone();
     assert_eq!(
         ["alipayUid", "ftoken", "vid"].map(|key| data[key].clone()),
         ["", "", ""].map(Value::from)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_pays_for_a_look_up_that_is_late() {
+    let bridge = bridge();
+    let (mut client, mut other) = (connect(&bridge), connect(&bridge));
+    let (mut shell, mut hand) = (connect(&bridge), connect(&bridge));
+    assert_eq!(other.ask(init()).await["success"], true);
+    shell.ask(json!({"on": "bridgeKeypad"})).await;
+    shell.next().await;
+    client.send(enter("a")).await;
+    let request = shell.next().await["data"]["request"].clone();
+    hand.simulate("face", "fault", json!({"fault": "silence"})).await;
+    let begin = Instant::now();
+    let params = json!({"do": "enter", "idNum": "11010519491231002X", "request": request});
+    shell.send(keypad(params)).await;
+    shell.next().await;
+    other.send(call("getFaceInfo", json!({}))).await;
+    let reply = client.next().await;
+    assert_eq!((&reply["data"]["alipayUid"], &reply["success"]), (&json!(""), &json!(true)));
+    assert_eq!(begin.elapsed().as_secs(), 3);
+    // Who waits behind it still does, and is asked about when the engine speaks.
+    other.says_nothing_for(Duration::from_secs(5)).await;
+    hand.simulate("face", "fault", json!({"fault": "none"})).await;
+    assert_eq!(other.next().await["success"], true);
 }
 
 fn shell_config(wishes: Value) -> Value {
@@ -330,5 +365,9 @@ async fn a_shell_that_listens_is_told_what_is_wished_of_it() {
     assert_eq!(later.next().await["data"], json!({"hideNavigationBar": 2}));
     let mut last = connect(&bridge);
     last.ask(json!({"on": "bridgeDeviceConfig"})).await;
+    last.says_nothing_for(Duration::from_secs(1)).await;
+    // A bar that is hidden now would stay hidden.
+    let reply = client.ask(shell_config(json!({"hideNavigationBar": 1}))).await;
+    assert_eq!(failed(&reply).1["error"]["kind"], "device_unavailable");
     last.says_nothing_for(Duration::from_secs(1)).await;
 }

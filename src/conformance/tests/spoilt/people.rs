@@ -88,8 +88,9 @@ async fn a_keypad_that_anybody_works_with_anything_fails() {
 #[tokio::test]
 async fn what_was_typed_for_whoever_was_there_before_fails() {
     let forth = |mut frame: Value| {
-        if let Some(params) = frame["params"].as_object_mut() {
-            params.remove("request");
+        // As if it were typed for whoever has come next.
+        if let Some(request) = frame["params"]["request"].as_u64() {
+            frame["params"]["request"] = json!(request + 1);
         }
         vec![frame]
     };

@@ -308,9 +308,10 @@ async fn not_configured(stage: Stage) {
     keypad.on("bridgeKeypad").await;
     keypad.hears("bridgeKeypad").await;
     client.send(action("enterIDNumber", 2)).await;
-    keypad.hears("bridgeKeypad").await;
+    let request = keypad.hears("bridgeKeypad").await["data"]["request"].clone();
     pause().await;
-    keypad.send(call("bridge.keypad", &json!({"do": "enter", "idNum": NUMBER}))).await;
+    let params = json!({"do": "enter", "idNum": NUMBER, "request": request});
+    keypad.send(call("bridge.keypad", &params)).await;
     client.succeeds().await;
     client.leave().await;
     keypad.leave().await;
