@@ -334,6 +334,9 @@ impl<T: Transport> Connection<T> {
         if !readable {
             return;
         }
+        if let End::NotAdmitted = end {
+            self.transport.deny();
+        }
         // The client may have closed only its own direction, and still read.
         let _ = timeout(LAST_ACTS, async {
             while !self.calls.is_empty() {

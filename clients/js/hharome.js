@@ -30,6 +30,12 @@
   /** A channel that needs no `on`: the bridge says on it what a slow reader has lost. */
   const LAGGED = 'bridgeLagged';
 
+  /** The bridge of this machine, as it listens where nothing else is configured. */
+  const USUAL_URL = 'ws://127.0.0.1:17802/ws';
+
+  /** The bridge closes a connection with it that showed no token, or a wrong one. */
+  const NOT_ADMITTED = 1008;
+
   const DEFAULTS = {
     firstDelay: 250,
     longestDelay: 8000,
@@ -49,8 +55,7 @@
     #calls = new Map();
     #listeners = new Map();
     #started = new Map();
-    #refusal = false;
-    #heard = false;
+    #ended = new Map();
 
     constructor(options = {}) {
       this.#options = { ...DEFAULTS, ...options };
@@ -72,7 +77,7 @@
       const action = name === ENVELOPE && params ? params.action : undefined;
       return new Promise((resolve) => {
         const id = this.#nextId++;
-        const call = { name, params, action, sent: false, timer: null };
+        const call = { id, name, params, action, sent: false, asked: false, timer: null };
         call.done = (res) => {
           clearTimeout(call.timer);
           this.#calls.delete(id);
@@ -80,12 +85,14 @@
           if (typeof callback === 'function') run(callback, res);
         };
         this.#calls.set(id, call);
+        this.#forget(call);
         if (this.#state === 'closed' || this.#state === 'refused') {
           call.done(refusal(call, this.#state));
         } else {
           this.#hurry();
           this.#connect();
-          this.#send(id, call);
+          // Without a WebSocket it is answered already.
+          if (this.#calls.has(id)) this.#send(call);
         }
       });
     }
@@ -106,7 +113,7 @@
       if (callback && callbacks) callbacks.delete(callback);
       if (callback && callbacks?.size) return;
       this.#listeners.delete(channel);
-      for (const [start, it] of STARTS) if (it.channel === channel) this.#started.delete(start);
+      for (const [start, it] of STARTS) if (it.channel === channel) this.#end(start, this.#nextId);
       if (callbacks && this.#state === 'open' && channel !== LAGGED) this.#write({ off: channel });
     }
 
@@ -184,22 +191,23 @@
         return;
       }
       this.#socket = socket;
-      [this.#refusal, this.#heard] = [false, false];
       socket.onopen = () => this.#opened();
       socket.onmessage = (message) => this.#frame(message.data);
       // What went wrong a browser does not tell; that it is closed comes as well.
       socket.onerror = () => {};
-      socket.onclose = () => {
+      socket.onclose = ({ code }) => {
         if (this.#socket !== socket) return;
         this.#socket = null;
         if (this.#state === 'closed') return;
-        const refused = this.#refusal && !this.#heard;
-        this.#enter(refused ? 'refused' : 'waiting');
-        this.#lose();
-        if (refused) {
-          for (const call of [...this.#calls.values()]) call.done(refusal(call, 'refused'));
+        if (code === NOT_ADMITTED) {
+          // Who is told so may show another token, and call again.
+          const calls = [...this.#calls.values()];
+          this.#enter('refused');
+          for (const call of calls) call.done(refusal(call, 'refused'));
           return;
         }
+        this.#enter('waiting');
+        this.#lose();
         const { firstDelay, longestDelay } = this.#options;
         const delay = Math.min(firstDelay * 2 ** this.#failures++, longestDelay);
         // Somebody who was told so may have asked for a connection already.
@@ -222,30 +230,30 @@
           if (!reply.success) this.#complain(start.params?.action ?? start.name, reply);
         });
       }
-      for (const [id, call] of this.#calls) if (!call.sent) this.#send(id, call);
+      for (const call of this.#calls.values()) if (!call.sent) this.#send(call);
     }
 
-    #send(id, call) {
+    #send(call) {
       if (this.#state !== 'open') {
         // What acts must not act a minute after somebody has asked for it.
         call.timer ??= setTimeout(() => {
-          if (!call.sent) call.done(refusal(call, 'unreachable'));
+          if (!call.sent) call.done(refusal(call, call.asked ? 'interrupted' : 'unreachable'));
         }, this.#options.patience);
         return;
       }
       clearTimeout(call.timer);
       call.timer = null;
-      call.sent = true;
-      this.#write({ call: call.name, params: call.params, id });
+      [call.sent, call.asked] = [true, true];
+      this.#write({ call: call.name, params: call.params, id: call.id });
     }
 
     /** The connection is gone: what may be asked again waits for the next one, all else is answered. */
     #lose() {
-      for (const [id, call] of [...this.#calls]) {
+      for (const call of [...this.#calls.values()]) {
         if (!call.sent) continue;
         if (WAITS.has(call.action) && call.params.event !== 'close' && this.#state !== 'closed') {
           call.sent = false;
-          this.#send(id, call);
+          this.#send(call);
         } else {
           call.done(refusal(call, 'lost'));
         }
@@ -259,13 +267,11 @@
       } catch {
         return;
       }
-      const res = frame.res ?? frame;
-      const refused = res.success === false && res.data?.error?.kind === 'forbidden';
-      if (refused) this.#refusal = true;
-      else [this.#heard, this.#failures] = [true, 0];
+      this.#failures = 0;
+      const call = this.#calls.get(frame.id);
       if (frame.call !== undefined) {
-        const call = this.#calls.get(frame.id);
         if (!call) return;
+        const res = frame.res ?? frame;
         if (res.success) this.#remember(call);
         call.done(res);
       } else if (frame.channel !== undefined) {
@@ -273,14 +279,29 @@
         for (const callback of [...(this.#listeners.get(frame.channel) ?? [])]) run(callback, { data: frame.data });
       } else if (frame.on !== undefined && !frame.success) {
         this.#complain(frame.on, frame);
+      } else if (call && frame.on === undefined && frame.off === undefined) {
+        // What the bridge did not take for a call is answered with its id alone.
+        const { success, message, data } = frame;
+        call.done(formed(call, { success, message, data }));
       }
     }
 
-    /** Keeps what is to be started anew on the next connection. */
-    #remember({ name, params, action = name }) {
-      const ends = params?.event === 'close' ? action : STOPS.get(action);
-      if (ends) this.#started.delete(ends);
-      else if (STARTS.has(action)) this.#started.set(action, { name, params });
+    /** Keeps what is to be started anew on the next connection, unless its end has been asked for since. */
+    #remember({ id, name, params, action = name }) {
+      if (!STARTS.has(action) || params?.event === 'close' || this.#ended.get(action) > id) return;
+      this.#started.set(action, { name, params });
+    }
+
+    /** What somebody asks to be stopped is not started anew, whether the bridge hears of that or not. */
+    #forget({ id, name, params, action = name }) {
+      const start = params?.event === 'close' ? action : STOPS.get(action);
+      if (STARTS.has(start)) this.#end(start, id);
+    }
+
+    /** Of this start's calls those before `id` are over. */
+    #end(start, id) {
+      this.#started.delete(start);
+      this.#ended.set(start, id);
     }
 
     #write(frame) {
@@ -302,16 +323,21 @@
 
   const WORDS = {
     lost: ['与设备服务的连接中断,不能确定操作是否已执行', 'the connection broke before the reply: it may have been carried out'],
+    interrupted: ['与设备服务的连接中断,请重试', 'the connection broke while it waited, and there was none in time to ask again'],
     unreachable: ['未连接到设备服务,请稍后再试', 'no connection to the bridge: it was not sent'],
-    refused: ['访问令牌不正确', 'the bridge refuses the token: it was not sent'],
+    refused: ['访问令牌不正确', 'the bridge refuses the token: it was not carried out'],
     closed: ['连接已关闭', 'the connection was closed: it was not sent'],
   };
 
-  /** The reply to a call that the bridge has not answered, in the form of its own. */
+  /** The reply to a call that the bridge has not answered. */
   function refusal(call, why, more) {
-    const [message, detail] = WORDS[why === 'closed' && call.sent ? 'lost' : why];
+    const [message, detail] = WORDS[why === 'closed' && call.asked ? 'lost' : why];
     const data = { error: { kind: 'disconnected', detail: more ? `${detail} (${more})` : detail } };
-    const answer = { success: false, message, data };
+    return formed(call, { success: false, message, data });
+  }
+
+  /** An answer in the form of the bridge's own replies to such a call. */
+  function formed(call, answer) {
     if (call.name !== ENVELOPE) return answer;
     const { action = '', event = 'open', taskId = '' } = call.params ?? {};
     return { action, event, taskId, ...answer };
@@ -327,16 +353,9 @@
     }
   }
 
-  /** The bridge's own page speaks with its own bridge, any other with the one of this machine. */
-  function usualUrl() {
-    const { location } = root;
-    const own = location && /^http:$/.test(location.protocol) && location.pathname?.startsWith('/panel');
-    return own ? `ws://${location.host}/ws` : 'ws://127.0.0.1:17802/ws';
-  }
-
   /** A `my` that is connected to a bridge. */
   function connect(options = {}) {
-    return new Bridge({ ...options, url: options.url ?? usualUrl() });
+    return new Bridge({ ...options, url: options.url ?? USUAL_URL });
   }
 
   const hharome = { connect, tables: { waits: [...WAITS], starts: Object.fromEntries(STARTS) } };

@@ -30,7 +30,7 @@ const GATHER: Duration = Duration::from_millis(50);
 /// Things that wait to be told: at more than 20,000 a second nobody reads along.
 const WAITING: usize = 1024;
 
-/// Bytes of the frames among them.
+/// Bytes of the frames among them, unless it is one alone.
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
 
 /// Things in one event of the channel, so that it stays below 100 KiB mostly.
@@ -114,7 +114,9 @@ impl Watch {
     fn push(&self, thing: Thing) {
         let mut queue = self.lock();
         let bytes = thing.what.bytes();
-        if queue.things.len() >= WAITING || queue.bytes + bytes > WAITING_BYTES {
+        // A single frame of any size has its place; otherwise what is largest would never be seen.
+        let full = bytes > 0 && queue.bytes > 0 && queue.bytes + bytes > WAITING_BYTES;
+        if queue.things.len() >= WAITING || full {
             queue.missed += 1;
             return;
         }
@@ -261,10 +263,12 @@ mod tests {
         }
         let queue = watch.take();
         assert_eq!((queue.things.len(), queue.missed), (WAITING, 3));
-        let large = Bytes::from(vec![b' '; WAITING_BYTES]);
+        let large = Bytes::from(vec![b' '; WAITING_BYTES + 1]);
         watch.see(1, "tcp", &ClientEvent::In(large.clone()));
         watch.see(1, "tcp", &ClientEvent::Out(large));
-        assert_eq!(watch.lock().missed, 1);
+        // Alone it is seen, however large, and what carries no bytes beside it.
+        watch.see(1, "tcp", &ClientEvent::Gone("finished"));
+        assert_eq!((watch.lock().things.len(), watch.lock().missed), (2, 1));
         drop(first);
         assert!(watch.is_on() && !watch.lock().things.is_empty());
         drop(second);

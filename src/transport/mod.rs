@@ -47,6 +47,9 @@ pub trait Transport: Send {
     /// The socket's; the client is gone then.
     fn poll_flush(&mut self, cx: &mut Context<'_>, outbox: &Outbox) -> Poll<io::Result<()>>;
 
+    /// The good-bye will say that the client was not let in, where the transport can say so.
+    fn deny(&mut self) {}
+
     /// Says good-bye where the transport has a word for it.
     ///
     /// # Errors

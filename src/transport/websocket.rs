@@ -1,7 +1,7 @@
 //! Frames as text messages over WebSocket (RFC 6455).
 //!
 //! What that calls a protocol error closes the connection with its code: 1007 bad UTF-8, 1009 too
-//! large, 1002 the rest.
+//! large, 1002 the rest. A client that is not let in is told so with 1008.
 
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
@@ -37,6 +37,8 @@ pub struct WebSocket {
     ended: bool,
     close: CloseFrame,
     close_sent: bool,
+    /// The client is not let in, and its own close is waited for.
+    denied: bool,
     /// What [`Transport::buffered`] came upon that is no frame; it is told in its turn.
     held: Option<io::Result<Incoming>>,
 }
@@ -72,6 +74,7 @@ impl WebSocket {
             ended: false,
             close,
             close_sent: false,
+            denied: false,
             held: None,
         }
     }
@@ -211,6 +214,11 @@ impl Transport for WebSocket {
         }
     }
 
+    fn deny(&mut self) {
+        self.denied = true;
+        self.close = CloseFrame { code: CloseCode::Policy, reason: "not admitted".into() };
+    }
+
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let close = (!self.close_sent).then(|| self.close.clone());
         self.close_sent = true;
@@ -219,7 +227,14 @@ impl Transport for WebSocket {
             Some(close) => library.close(stream, Some(close)),
             None => library.flush(stream),
         });
-        closed.map_err(into_io)
+        ready!(closed).map_err(into_io)?;
+        // Closing the socket over frames that nobody has read would reset the connection, and the
+        // code might never be heard.
+        while self.denied {
+            let read = ready!(self.with_library(cx, |library, stream| library.read(stream)));
+            self.denied = read.is_ok();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

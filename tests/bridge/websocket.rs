@@ -237,6 +237,23 @@ async fn a_token_in_the_first_frame_lets_in_and_a_wrong_one_ends_the_connection(
 }
 
 #[tokio::test]
+async fn who_is_not_let_in_is_told_so_by_the_code_1008_however_much_it_has_sent() {
+    let daemon = Daemon::start(TOKEN, "").await;
+    for first in [r#"{"token":"wrong"}"#, INFO] {
+        let mut raw = accepted(&daemon, &[]).await;
+        let all = [first, INFO, INFO].map(|text| frame(TEXT, text.as_bytes())).concat();
+        raw.write(&all).await;
+        assert_eq!(raw.reply().await["data"]["error"]["kind"], "forbidden");
+        // It goes on to send, and to no effect, until it has heard of it.
+        raw.write(&frame(TEXT, INFO.as_bytes())).await;
+        raw.write(&frame(CLOSE, &1000_u16.to_be_bytes())).await;
+        assert_eq!(raw.closed_with().await, 1008);
+    }
+    let late = Daemon::start(TOKEN, "[limits]\nhandshake_ms = 200\n").await;
+    assert_eq!(accepted(&late, &[]).await.closed_with().await, 1008);
+}
+
+#[tokio::test]
 async fn a_token_that_comes_too_late_ends_a_websocket() {
     let daemon = Daemon::start(TOKEN, "[limits]\nhandshake_ms = 200\n").await;
     for frame in daemon.ws().await.rest().await {

@@ -133,6 +133,90 @@ test('listeners and what was started are opened again', async () => {
   assert.equal(state.data.microphoneListenerState, 0);
 });
 
+test('what was asked to be stopped is not started again, even where nobody heard of it', async () => {
+  for (const stop of [
+    (my) => hh(my, 'stopMicrophoneListener', '1'),
+    (my) => hh(my, 'startMicrophoneListener', '1', undefined, { event: 'close' }),
+  ]) {
+    const it = await way();
+    const my = client({ url: it.url });
+    my.on('initMicrophoneListener', () => {});
+    assert.equal((await hh(my, 'startMicrophoneListener', '1')).success, true);
+    it.deaf = true;
+    const stopped = stop(my);
+    it.cut();
+    it.deaf = false;
+    assert.equal((await stopped).data.error.kind, 'disconnected');
+    await soon('it is connected again', () => it.count === 2 && my.state === 'open');
+    assert.equal((await hh(my, 'getMicrophoneState', '1')).data.microphoneListenerState, 0);
+  }
+});
+
+test('a start that is answered after its end was asked for is not remembered', async () => {
+  const sent = [];
+  const sockets = [];
+  const my = client({ WebSocket: class {
+    constructor() {
+      sockets.push(this);
+      queueMicrotask(() => this.onopen());
+    }
+    send(text) { sent.push(JSON.parse(text)); }
+    close() {}
+  } });
+  for (const end of [() => hh(my, 'stopMicrophoneListener', '1'), () => my.off('initMicrophoneListener')]) {
+    const count = sockets.length;
+    my.on('initMicrophoneListener', () => {});
+    const start = hh(my, 'startMicrophoneListener', '1');
+    await soon('it is sent', () => sent.some(({ params }) => params?.action === 'startMicrophoneListener'));
+    const { call, id } = sent.find(({ params }) => params?.action === 'startMicrophoneListener');
+    end();
+    const socket = sockets.at(-1);
+    socket.onmessage({ data: JSON.stringify({ call, id, res: { success: true, message: '', data: {} } }) });
+    assert.equal((await start).success, true);
+    sent.length = 0;
+    socket.onclose({ code: 1006 });
+    await soon('it is connected again', () => sockets.length > count && my.state === 'open');
+    assert.deepEqual(sent.filter(({ call }) => call), []);
+  }
+});
+
+test('what the bridge takes for no call is answered all the same', async () => {
+  const my = client();
+  for (const [name, params] of [[5, {}], [undefined, {}]]) {
+    const reply = await my.call(name, params);
+    assert.deepEqual([reply.success, reply.data.error.kind], [false, 'bad_request'], JSON.stringify([name, params]));
+  }
+  const reply = await hh(my, 5, '7');
+  assert.deepEqual([reply.success, reply.taskId], [false, '7']);
+});
+
+test('what is forbidden to a client at first is no refused token', async () => {
+  const my = client({ WebSocket: class {
+    constructor() { queueMicrotask(() => this.onopen()); }
+    send(text) {
+      const { call, id } = JSON.parse(text);
+      if (call !== 'bridge.look') return;
+      const res = { success: false, message: '', data: { error: { kind: 'forbidden', detail: '' } } };
+      this.onmessage({ data: JSON.stringify({ call, id, res }) });
+      this.onclose({ code: 1000 });
+    }
+    close() {}
+  } });
+  assert.equal((await my.call('bridge.look', { device: 'printer' })).data.error.kind, 'forbidden');
+  assert.equal(my.state, 'waiting');
+});
+
+test('a read that waited and cannot be asked again is not said to be unsent', async () => {
+  const it = await way();
+  const my = client({ url: it.url, patience: 50 });
+  const card = hh(my, 'getIDCardInfo', '3');
+  await my.call('bridge.status');
+  await it.close();
+  const reply = await card;
+  assert.equal(reply.data.error.kind, 'disconnected');
+  assert.match(reply.data.error.detail, /broke while it waited/);
+});
+
 test('a call while there is no bridge waits for it, for its time', async () => {
   const it = await way();
   await it.close();
@@ -161,8 +245,12 @@ test('closing ends what is under way, and what comes after', async () => {
 
 test('an address that is none, or no WebSocket, is a refusal and no exception', async () => {
   for (const options of [{ url: 'no address' }, { WebSocket: class { constructor() { throw new Error('none here'); } } }]) {
-    const reply = await client(options).call('bridge.status');
+    let told = 0;
+    const reply = await client({ ...options, patience: 20 }).call('bridge.status', {}, () => told++);
     assert.equal(reply.data.error.kind, 'disconnected');
+    // Longer than it would have waited for a connection.
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    assert.equal(told, 1);
   }
 });
 

@@ -43,10 +43,11 @@ export class Calls {
           this.#open.delete(key);
         }
       }
+      this.draw();
       return;
     }
-    // A reply names its request by its id, or by action and task.
-    const key = `${frame.client} ${frame.id !== undefined && frame.call ? frame.id : `${frame.name} ${frame.taskId ?? ''}`}`;
+    // A reply names its request by action and task, or by its id. Of a large frame only the former are seen.
+    const key = `${frame.client} ${frame.action ? `${frame.action} ${frame.taskId ?? ''}` : frame.id ?? frame.name}`;
     if (frame.what === 'in' && (frame.action || frame.call)) {
       const call = { frame, key, stages: [], ended: null, reply: null };
       this.#all.push(call);
@@ -65,6 +66,15 @@ export class Calls {
     } else {
       return;
     }
+    this.draw();
+  }
+
+  /** The connection is another one: what was under way has ended out of sight. */
+  begin() {
+    for (const calls of this.#open.values()) {
+      for (const call of calls) [call.ended, call.gone] = [Date.now() * 1000, true];
+    }
+    this.#open.clear();
     this.draw();
   }
 

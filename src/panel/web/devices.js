@@ -7,6 +7,7 @@ import { word } from './words.js';
 export class Devices {
   #known = new Map();
   #parts = new Map();
+  #stale = false;
 
   /** `simulate(params)` works a virtual device, and gives the reply. */
   constructor(view, simulate) {
@@ -17,11 +18,22 @@ export class Devices {
 
   /** All devices at first, then those that changed. */
   update(devices) {
+    if (this.#stale) {
+      this.#stale = false;
+      this.#known = new Map(devices.map((device) => [device.device, device]));
+      this.translate();
+      return;
+    }
     for (const device of devices) {
       this.#known.set(device.device, device);
       if (!this.#parts.has(device.device)) this.#add(device);
       this.#fill(device);
     }
+  }
+
+  /** The bridge may be another run with other devices: all of them come next, and are built anew. */
+  begin() {
+    this.#stale = true;
   }
 
   /** How a device is. */
@@ -34,7 +46,7 @@ export class Devices {
     this.view.replaceChildren();
     this.#parts.clear();
     this.update([...this.#known.values()]);
-    for (const name of open) this.#parts.get(name).root.open = true;
+    for (const name of open) if (this.#parts.has(name)) this.#parts.get(name).root.open = true;
   }
 
   #add({ device, simulated }) {

@@ -21,7 +21,10 @@ function understand(frame) {
       frame.channel = json.channel;
       frame.name ||= json.call ?? json.channel ?? (json.on && `on ${json.on}`) ?? (json.off && `off ${json.off}`) ?? '';
     } catch {
-      // It was cut, or is none: its text is shown as it is.
+      // It was cut, or is none: its text is shown as it is. A reply of the bridge's own begins with whose it is.
+      const [, call, id] = frame.text.match(/^\{"call":"([\w.]+)"(?:,"id":(\d+|"\w*"))?,/) ?? [];
+      [frame.call, frame.id] = [call, id];
+      frame.name ||= call ?? '';
     }
   } else if (!frame.name) {
     frame.name = word(frame.what);
@@ -43,7 +46,10 @@ export class Frames {
   #text = 0;
   #shown = [];
   #missed = 0;
+  /** Of every client its transport, and how many of its frames are kept. */
   #clients = new Map();
+  #run = 0;
+  #listed = false;
   #held = false;
 
   /** `heard(frame)` hears of each that comes. */
@@ -79,12 +85,10 @@ export class Frames {
     let dropped = 0;
     for (const frame of frames) {
       understand(frame);
+      frame.run = this.#run;
       this.#all.push(frame);
       this.#text += frame.text?.length ?? 0;
-      if (!this.#clients.has(frame.client)) {
-        this.#clients.set(frame.client, frame.transport);
-        this.#listClients();
-      }
+      this.#count(frame, 1);
       const shown = this.passes(frame);
       if (shown) this.#shown.push(frame);
       this.heard(frame, shown);
@@ -94,6 +98,7 @@ export class Frames {
       while (this.#all.length > KEPT * 0.9 || this.#text > KEPT_TEXT) {
         const goes = this.#all.shift();
         this.#text -= goes.text?.length ?? 0;
+        this.#count(goes, -1);
         if (goes === this.#shown[0]) {
           this.#shown.shift();
           dropped++;
@@ -105,10 +110,21 @@ export class Frames {
 
   clear() {
     [this.#all, this.#shown, this.#text, this.#missed] = [[], [], 0, 0];
+    for (const client of this.#clients.values()) client.kept = 0;
+    this.#listSoon();
     this.list.forget();
     this.more.hidden = true;
     this.#show(0, true);
     for (const refilter of this.refilters) refilter(true);
+  }
+
+  /** The bridge may be another run, which numbers its clients anew. */
+  begin() {
+    this.#run++;
+    this.#clients.clear();
+    this.byClient.value = '';
+    this.#listClients();
+    this.#refilter();
   }
 
   /** Whether it is wanted. */
@@ -119,7 +135,7 @@ export class Frames {
     // The reply says that as well.
     if (frame.stage === 'done') return false;
     if (frame.own && !this.own.checked) return false;
-    if (client && String(frame.client) !== client) return false;
+    if (client && (frame.run !== this.#run || String(frame.client) !== client)) return false;
     if (action && !frame.name.toLowerCase().includes(action)) return false;
     return !task || String(frame.taskId ?? '') === task;
   }
@@ -151,9 +167,33 @@ export class Frames {
     this.counted.textContent = this.#all.length ? `${this.#shown.length} / ${this.#all.length}${missed}` : '';
   }
 
+  /** One frame more of a client is kept, or one less. */
+  #count({ client, transport, run }, change) {
+    // Another run's clients have the same numbers, and are in the list no more.
+    if (run !== this.#run) return;
+    if (!this.#clients.has(client)) this.#clients.set(client, { transport, kept: 0 });
+    const known = this.#clients.get(client);
+    known.kept += change;
+    if (known.kept === 0 || (known.kept === 1 && change === 1)) this.#listSoon();
+  }
+
+  /** Once before the next picture, however many clients come and go. */
+  #listSoon() {
+    if (this.#listed) return;
+    this.#listed = true;
+    requestAnimationFrame(() => {
+      this.#listed = false;
+      this.#listClients();
+    });
+  }
+
+  /** The clients that frames are kept of, and the one that is chosen. */
   #listClients() {
     const chosen = this.byClient.value;
-    const options = [...this.#clients].map(([client, transport]) =>
+    for (const [client, { kept }] of this.#clients) {
+      if (kept === 0 && String(client) !== chosen) this.#clients.delete(client);
+    }
+    const options = [...this.#clients].map(([client, { transport }]) =>
       el('option', { value: String(client) }, `#${client} ${transport}`));
     this.byClient.replaceChildren(el('option', { value: '' }, word('all')), ...options);
     this.byClient.value = chosen;

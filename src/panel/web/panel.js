@@ -43,7 +43,10 @@ function label(state) {
 
 function show(state) {
   label(state);
-  if (state === 'open') begin();
+  if (state === 'open') {
+    for (const view of [devices, frames, calls, pictures]) view.begin();
+    begin();
+  }
   if (state === 'refused' && !dialog.open) dialog.showModal();
 }
 

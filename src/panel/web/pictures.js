@@ -25,6 +25,13 @@ export class Pictures {
     await Promise.all([this.receipts(), this.screen()]);
   }
 
+  /** Another run of the bridge counts its receipts anew: what was seen before is forgotten. */
+  begin() {
+    this.#receipts.clear();
+    this.#screen = null;
+    this.#draw();
+  }
+
   async receipts() {
     const reply = await this.look('printer');
     if (!reply.success) return;

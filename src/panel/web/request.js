@@ -126,9 +126,13 @@ export class Request {
       this.wire.focus();
       return;
     }
-    const name = frame.action ?? frame.call;
+    const name = frame?.action ?? frame?.call;
+    if (name === undefined || name === null) {
+      this.wrong.textContent = word('needsName');
+      return;
+    }
     const begun = performance.now();
-    const [call, params] = frame.action === undefined ? [frame.call, frame.params] : [ENVELOPE, frame];
+    const [call, params] = (frame.action ?? null) === null ? [frame.call, frame.params] : [ENVELOPE, frame];
     // The next one is another task, unless somebody has chosen its name.
     if (frame.action && this.task.value === String(this.#task)) {
       this.task.value = String(++this.#task);

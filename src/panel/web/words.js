@@ -116,6 +116,7 @@ const WORDS = {
   wire: ['将发送的 JSON', 'The JSON to be sent'],
   listen: ['监听通道', 'Listen to channels'],
   replies: ['答复与事件', 'Replies and events'],
+  needsName: ['需要 action 或 call', 'action or call is needed'],
   badJson: ['不是有效的 JSON', 'this is no JSON'],
   receipt: ['小票', 'Receipt'],
   printing: ['打印中', 'being printed'],
