@@ -1,4 +1,4 @@
-//! What the driver of a face engine and its port say to each other: [packets] around the JSON that the
+//! What the driver of a face engine and its port say to each other: packets around the JSON that the
 //! engine gets and gives (docs/face-engine.md).
 //!
 //! ```text

@@ -1,7 +1,7 @@
 //! The web pages for people, served by `transport/http.rs` after `Host` and `Origin` are checked.
 //!
 //! Everything is embedded in the program: there is no folder to install and no network needed. A page
-//! is a row of [`FILES`]. Pages ask and are told all else over `/ws`, as every client; what other
+//! is a row of `FILES`. Pages ask and are told all else over `/ws`, as every client; what other
 //! clients do the panel sees on the channel `bridgeFrames` ([`watch`]), masked.
 
 mod mask;
