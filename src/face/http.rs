@@ -8,20 +8,20 @@ use std::future::{Future, ready};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use hharome_hardware::device::Trouble;
 use hharome_hardware::port::packets::Packets;
-use hharome_hardware::port::{BoxedLine, Line, Opening, Port};
+use hharome_hardware::port::served::ServedLine;
+use hharome_hardware::port::{BoxedLine, Opening, Port};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
@@ -100,7 +100,7 @@ impl Port for HttpEngine {
     fn open(&mut self, _: u32) -> Opening<'_> {
         let (near, far) = tokio::io::duplex(LINE_BUFFER);
         tokio::spawn(serve(far, self.url.clone(), Arc::clone(&self.kept)));
-        Box::pin(ready(Ok(Box::new(EngineLine(near)) as BoxedLine)))
+        Box::pin(ready(Ok(Box::new(ServedLine(near)) as BoxedLine)))
     }
 
     fn worth_opening<'a>(
@@ -232,44 +232,6 @@ fn told(error: &hyper::Error) -> String {
         "the connection was closed before the answer had come".to_owned()
     } else {
         "the connection broke".to_owned()
-    }
-}
-
-/// The driver's side.
-struct EngineLine(DuplexStream);
-
-impl Line for EngineLine {
-    fn discard_input(&mut self) -> io::Result<()> {
-        // Nothing comes that is not about what was asked.
-        Ok(())
-    }
-}
-
-impl AsyncRead for EngineLine {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for EngineLine {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
 

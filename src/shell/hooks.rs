@@ -4,17 +4,16 @@
 //! that nobody waits for any more, because the daemon ends.
 
 use std::future::{Future, ready};
-use std::io;
 use std::pin::Pin;
 use std::process::Stdio;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hharome_hardware::device::Trouble;
 use hharome_hardware::port::packets::{Packets, packet};
-use hharome_hardware::port::{BoxedLine, Line, Opening, Port};
+use hharome_hardware::port::served::ServedLine;
+use hharome_hardware::port::{BoxedLine, Opening, Port};
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -46,7 +45,7 @@ impl Port for Hooks {
     fn open(&mut self, _: u32) -> Opening<'_> {
         let (near, far) = tokio::io::duplex(LINE_BUFFER);
         tokio::spawn(serve(far, self.clone()));
-        Box::pin(ready(Ok(Box::new(HooksLine(near)) as BoxedLine)))
+        Box::pin(ready(Ok(Box::new(ServedLine(near)) as BoxedLine)))
     }
 
     fn worth_opening<'a>(
@@ -124,44 +123,6 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
-    }
-}
-
-/// The driver's side.
-struct HooksLine(DuplexStream);
-
-impl Line for HooksLine {
-    fn discard_input(&mut self) -> io::Result<()> {
-        // Nothing comes that is not about what was asked.
-        Ok(())
-    }
-}
-
-impl AsyncRead for HooksLine {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for HooksLine {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
 

@@ -35,6 +35,7 @@ mod presence;
 pub mod pty;
 pub mod replay;
 pub mod serial;
+pub mod served;
 pub mod socket;
 pub mod tape;
 pub mod usb;

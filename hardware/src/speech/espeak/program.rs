@@ -20,12 +20,11 @@ use std::pin::Pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -33,7 +32,8 @@ use super::packets::{Said, Tell};
 use super::playback::{self, Loudspeaker};
 use crate::device::Trouble;
 use crate::port::packets::Packets;
-use crate::port::{BoxedLine, Line, Opening, PROGRAM, Port, PortError};
+use crate::port::served::ServedLine;
+use crate::port::{BoxedLine, Opening, PROGRAM, Port, PortError};
 
 /// Bytes that may be under way on the line: more than the longest text and what belongs to it.
 const LINE_BUFFER: usize = 64 * 1024;
@@ -82,7 +82,7 @@ impl Port for EspeakProgram {
             let (loudspeaker, threads) = (self.loudspeaker.clone(), Arc::clone(&self.threads));
             let place = Place { program, loudspeaker, threads };
             tokio::spawn(engine(far, place));
-            Ok(Box::new(ProgramLine(near)) as BoxedLine)
+            Ok(Box::new(ServedLine(near)) as BoxedLine)
         })
     }
 
@@ -369,44 +369,6 @@ fn run(threads: &Arc<AtomicUsize>, work: impl FnOnce() + Send + 'static) -> Resu
         work();
     });
     spawned.map(drop).map_err(|error| format!("no thread can be started: {error}"))
-}
-
-/// The driver's side.
-struct ProgramLine(DuplexStream);
-
-impl Line for ProgramLine {
-    fn discard_input(&mut self) -> io::Result<()> {
-        // Nothing comes that is not about what was asked.
-        Ok(())
-    }
-}
-
-impl AsyncRead for ProgramLine {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for ProgramLine {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
 }
 
 #[cfg(test)]
